@@ -1,0 +1,225 @@
+"""HTTP servers: the application every service starts from, and the server that runs it.
+
+Every service answers `/metrics`, `/healthz` (the event loop turns) and `/readyz` (what the service
+needs is there; else 503 and the reasons, one per line). HTTP services add their routes, declared
+with pydantic models, which give `/openapi.json`. Errors are plain text for a person.
+
+`HttpServer` stops without dropping anyone: it goes on accepting until the kernel's queue is empty,
+answers every request that has begun, and only then closes.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+import click
+import gevent
+from flask import Response, g, request
+from flask_openapi3 import Info, OpenAPI
+from gevent.pywsgi import WSGIHandler, WSGIServer
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from common.daemon import Stop
+from common.errors import BadParameter, ConfigError
+
+logger = logging.getLogger(__name__)
+
+ReadyCheck = Callable[[], Iterable[str]]
+"""Returns what is missing, as sentences; nothing when the service is ready."""
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry with the process's own metrics (memory, CPU, garbage collection)."""
+    registry = CollectorRegistry(auto_describe=True)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def text_response(text: str, status: int = 200) -> Response:
+    return Response(text + "\n" if text else "", status, content_type="text/plain; charset=utf-8")
+
+
+def create_app(service: str, *, registry: CollectorRegistry, ready: ReadyCheck) -> OpenAPI:
+    """The application that every service starts from. See the module's description."""
+    app = OpenAPI(
+        service,
+        info=Info(title=f"Wubloader {service}", version="1"),
+        doc_ui=True,
+        doc_prefix="",
+        doc_url="/openapi.json",
+        validation_error_status=400,
+        validation_error_callback=_bad_request,
+        static_folder=None,
+    )
+    _add_metrics(app, registry)
+    _add_errors(app)
+
+    @app.get("/metrics", doc_ui=False)
+    def metrics() -> Response:
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    app.add_url_rule(f"/metrics/{service}", "metrics_of_service", metrics)
+
+    @app.get("/healthz", doc_ui=False)
+    def healthz() -> Response:
+        return text_response("ok")
+
+    @app.get("/readyz", doc_ui=False)
+    def readyz() -> Response:
+        missing = list(ready())
+        return text_response("\n".join(missing), 503) if missing else text_response("ok")
+
+    return app
+
+
+def _add_metrics(app: OpenAPI, registry: CollectorRegistry) -> None:
+    requests = Counter(
+        "wubloader_http_requests_total",
+        "Requests answered, by view and status.",
+        ["view", "method", "status"],
+        registry=registry,
+    )
+    seconds = Histogram(
+        "wubloader_http_request_seconds",
+        "Time until the response's headers were ready, by view.",
+        ["view"],
+        registry=registry,
+    )
+
+    @app.before_request
+    def start() -> None:
+        g.started = time.monotonic()
+
+    @app.after_request
+    def observe(response: Response) -> Response:
+        view = request.endpoint or "none"
+        # Anything may be sent as a method; only the known ones become labels.
+        method = request.method if request.method in _METHODS else "other"
+        requests.labels(view, method, str(response.status_code)).inc()
+        seconds.labels(view).observe(time.monotonic() - g.started)
+        return response
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _bad_request(error: ValidationError) -> Response:
+    problems = (
+        f"{'.'.join(str(part) for part in problem['loc']) or 'request'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+    return text_response("\n".join(problems), 400)
+
+
+def _add_errors(app: OpenAPI) -> None:
+    @app.errorhandler(BadParameter)
+    def bad_parameter(error: BadParameter) -> Response:
+        return text_response(str(error), 400)
+
+    @app.errorhandler(HTTPException)
+    def http_exception(error: HTTPException) -> Response:
+        response = text_response(error.description or error.name, error.code or 500)
+        response.headers.extend(
+            (name, value)
+            for name, value in error.get_headers()
+            if name.lower() in {"allow", "location", "retry-after", "content-range"}
+        )
+        return response
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        logger.error("%s %s failed", request.method, request.path, exc_info=error)
+        return text_response("an error of ours: see the service's log", 500)
+
+
+class _Handler(WSGIHandler):
+    """Tells the server when a request begins and ends."""
+
+    server: "_Server"
+
+    def handle_one_request(self) -> object:
+        if self.server.draining and not self._data_waits():
+            return None  # closes the connection: between two requests there is nothing to lose
+        return super().handle_one_request()
+
+    def handle_one_response(self) -> None:
+        self.server.active += 1
+        try:
+            if self.server.draining:
+                self.close_connection = True
+            super().handle_one_response()
+        finally:
+            self.server.active -= 1
+
+    def _data_waits(self) -> bool:
+        try:
+            gevent.socket.wait_read(self.socket.fileno(), timeout=_DRAIN_SECONDS)
+        except (TimeoutError, OSError):
+            return False
+        return True
+
+
+# How long a connection that is open at the stop may take to begin its request.
+_DRAIN_SECONDS = 0.2
+
+
+class _Server(WSGIServer):
+    handler_class = _Handler
+    draining = False
+    active = 0
+
+
+class HttpServer:
+    """Serves `app` on host:port. `port` 0 takes a free one; `.port` says which.
+
+    Raises ConfigError if the address cannot be listened on.
+    """
+
+    def __init__(self, app: OpenAPI, *, host: str, port: int, service: str) -> None:
+        self._server = _Server((host, port), app, log=None, error_log=logger)
+        try:
+            self._server.start()
+        except OSError as exc:
+            raise ConfigError(
+                f"cannot listen on {host}:{port} ({exc.strerror}); choose another port"
+            ) from exc
+        self.port: int = self._server.server_port
+        shown = "127.0.0.1" if host in {"", "0.0.0.0"} else host  # noqa: S104
+        click.echo(f"{service} listens on http://{shown}:{self.port}/")
+
+    def run(self, stop: Stop) -> None:
+        """A daemon's task: serve until stop, then until every request begun is answered."""
+        stop.wait()
+        self._server.draining = True
+        # Clients that the kernel has already connected are answered, so accept until none waits.
+        gevent.sleep(0)
+        self._server.stop_accepting()
+        self._accept_the_queue()
+        self._server.close()
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while self._server.active or time.monotonic() < deadline:
+            gevent.sleep(0.01)
+        self._server.stop(timeout=_DRAIN_SECONDS)
+
+    def _accept_the_queue(self) -> None:
+        while True:
+            try:
+                accepted = self._server.do_read()
+            except OSError:
+                return
+            if accepted is None:
+                return
+            self._server.do_handle(*accepted)
