@@ -82,7 +82,7 @@ class Daemon:
         try:
             run(self.stop)
             logger.debug("task %s has ended", name)
-        except Exception:
+        except (Exception, gevent.Timeout):  # gevent's Timeout is no Exception
             self._failed = True
             logger.exception("task %s failed; the service stops", name)
         finally:

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable
 
 import click
 import gevent
+import gevent.socket
 from flask import Response, g, request
 from flask_openapi3 import Info, OpenAPI
+from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -175,11 +177,28 @@ class _Handler(WSGIHandler):
 # How long a connection that is open at the stop may take to begin its request.
 _DRAIN_SECONDS = 0.2
 
+# Connections that the kernel keeps for us until we accept them.
+_BACKLOG = 256
+
 
 class _Server(WSGIServer):
     handler_class = _Handler
     draining = False
     active = 0
+
+
+def _listen(host: str, port: int) -> gevent.socket.socket:
+    """A listening socket. Raises OSError, and leaves no socket open then."""
+    family = gevent.socket.AF_INET6 if ":" in host else gevent.socket.AF_INET
+    listener = gevent.socket.socket(family, gevent.socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class HttpServer:
@@ -189,13 +208,15 @@ class HttpServer:
     """
 
     def __init__(self, app: OpenAPI, *, host: str, port: int, service: str) -> None:
-        self._server = _Server((host, port), app, log=None, error_log=logger)
         try:
-            self._server.start()
+            listener = _listen(host, port)
         except OSError as exc:
             raise ConfigError(
                 f"cannot listen on {host}:{port} ({exc.strerror}); choose another port"
             ) from exc
+        # A pool, so that connections that are idle at the end of a stop are closed too.
+        self._server = _Server(listener, app, spawn=Pool(), log=None, error_log=logger)
+        self._server.start()
         self.port: int = self._server.server_port
         shown = "127.0.0.1" if host in {"", "0.0.0.0"} else host  # noqa: S104
         click.echo(f"{service} listens on http://{shown}:{self.port}/")

@@ -1,0 +1,256 @@
+"""The HTTP server of every service: what each answers, and that stopping drops nobody."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import gevent
+import gevent.socket
+import pytest
+from flask import Response
+from flask_openapi3 import OpenAPI
+from gevent.event import Event
+from prometheus_client import CollectorRegistry
+from werkzeug.exceptions import ServiceUnavailable
+
+from common.daemon import Stop
+from common.errors import BadParameter, ConfigError
+from common.web import HttpServer, create_app, new_registry, text_response
+
+
+class Example:
+    """An application with one view for each way to end."""
+
+    def __init__(self) -> None:
+        self.missing: list[str] = []
+        self.registry = CollectorRegistry()
+        self.entered = Event()
+        self.release = Event()
+        self.app = create_app("example", registry=self.registry, ready=lambda: self.missing)
+        self._add_views(self.app)
+
+    def _add_views(self, app: OpenAPI) -> None:
+        @app.get("/bad-parameter")
+        def bad_parameter() -> Response:
+            raise BadParameter("start", "is not a time")
+
+        @app.get("/busy")
+        def busy() -> Response:
+            raise ServiceUnavailable("two cuts are running", retry_after=7)
+
+        @app.get("/bug")
+        def bug() -> Response:
+            raise RuntimeError("the secret of the house")
+
+        @app.get("/slow")
+        def slow() -> Response:
+            self.entered.set()
+            self.release.wait()
+            return text_response("complete")
+
+        @app.get("/stream")
+        def stream() -> Response:
+            def body() -> Iterator[bytes]:
+                yield b"first,"
+                self.entered.set()
+                self.release.wait()
+                yield b"last"
+
+            return Response(body(), content_type="application/octet-stream")
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def example() -> Example:
+    return Example()
+
+
+def test_every_service_answers_metrics_under_both_addresses(example: Example) -> None:
+    client = example.app.test_client()
+    for path in ("/metrics", "/metrics/example"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "wubloader_http_requests_total" in answer.text
+
+
+def test_the_registry_tells_of_the_process_itself() -> None:
+    names = {metric.name for metric in new_registry().collect()}
+    assert {"process_cpu_seconds", "python_info"} <= names
+
+
+def test_health_needs_nothing_but_the_event_loop(example: Example) -> None:
+    example.missing = ["no database"]
+    answer = example.app.test_client().get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
+def test_readiness_names_what_is_missing(example: Example) -> None:
+    client = example.app.test_client()
+    assert client.get("/readyz").status_code == 200
+    example.missing = ["no database", "the disk is full"]
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "no database\nthe disk is full\n")
+    assert answer.content_type == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/bad-parameter", 400, "start: is not a time\n"),
+        ("/busy", 503, "two cuts are running\n"),
+        ("/bug", 500, "an error of ours: see the service's log\n"),
+    ],
+)
+def test_an_error_is_a_status_and_a_text_for_a_person(
+    example: Example, path: str, status: int, text: str
+) -> None:
+    answer = example.app.test_client().get(path)
+    assert (answer.status_code, answer.text) == (status, text)
+    assert answer.content_type == "text/plain; charset=utf-8"
+
+
+def test_an_error_keeps_the_headers_that_tell_a_client_what_to_do(example: Example) -> None:
+    client = example.app.test_client()
+    assert client.get("/busy").headers["Retry-After"] == "7"
+    assert "GET" in client.post("/busy").headers["Allow"]
+
+
+def test_an_unexpected_error_is_logged_with_its_traceback_and_hidden_from_the_client(
+    example: Example, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = example.app.test_client().get("/bug")
+    assert "secret" not in answer.text
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1
+    assert errors[0].exc_info is not None
+
+
+def test_requests_are_counted_by_view_and_never_by_what_a_client_made_up(
+    example: Example,
+) -> None:
+    client = example.app.test_client()
+    client.get("/healthz")
+    client.open("/healthz", method="BREW")
+    client.get("/no/such/address/12345")
+    name = "wubloader_http_requests_total"
+    assert example.sample(name, view="healthz", method="GET", status="200") == 1
+    assert example.sample(name, view="none", method="GET", status="404") == 1
+    methods = {
+        sample.labels["method"]
+        for metric in example.registry.collect()
+        for sample in metric.samples
+        if sample.name == name
+    }
+    assert methods == {"GET", "other"}
+
+
+class Running:
+    """An HttpServer in a greenlet of this process, and the stop that ends it."""
+
+    def __init__(self, app: OpenAPI) -> None:
+        self._server = HttpServer(app, host="127.0.0.1", port=0, service="example")
+        self.port = self._server.port
+        self._stop = Stop()
+        self._task = gevent.spawn(self._server.run, self._stop)
+        gevent.sleep(0)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def join(self) -> None:
+        self._stop.set()
+        self._task.get(timeout=10)
+
+    def connect(self) -> gevent.socket.socket:
+        return gevent.socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+
+@contextmanager
+def running(app: OpenAPI) -> Iterator[Running]:
+    server = Running(app)
+    try:
+        yield server
+    finally:
+        server.join()
+
+
+def request_line(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: example\r\n\r\n".encode()
+
+
+def read_all(connection: gevent.socket.socket) -> bytes:
+    """Everything until the server closes."""
+    received = b""
+    while chunk := connection.recv(65536):
+        received += chunk
+    return received
+
+
+def until(condition: Callable[[], bool]) -> None:
+    with gevent.Timeout(10):
+        while not condition():
+            gevent.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    ("path", "end"), [("/slow", b"complete\n"), ("/stream", b"4\r\nlast\r\n0\r\n\r\n")]
+)
+def test_a_request_under_way_is_answered_to_its_end_before_the_server_stops(
+    example: Example, path: str, end: bytes
+) -> None:
+    with running(example.app) as server, closing(server.connect()) as connection:
+        connection.sendall(request_line(path))
+        until(example.entered.is_set)
+        server.stop()
+        gevent.sleep(0)
+        example.release.set()
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(end)
+
+
+def test_connections_that_wait_in_the_kernels_queue_at_the_stop_are_answered(
+    example: Example,
+) -> None:
+    with running(example.app) as server:
+        waiting = [server.connect() for _ in range(20)]
+        for connection in waiting:
+            connection.sendall(request_line("/healthz"))
+        server.stop()
+        answers = [read_all(connection) for connection in waiting]
+        for connection in waiting:
+            connection.close()
+    assert [answer.endswith(b"ok\n") for answer in answers] == [True] * 20
+
+
+def test_an_idle_connection_does_not_hold_up_the_stop(example: Example) -> None:
+    with running(example.app) as server, closing(server.connect()) as connection:
+        connection.sendall(request_line("/healthz"))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        server.join()
+        assert connection.recv(65536) == b""
+
+
+def test_after_the_stop_nothing_listens(example: Example) -> None:
+    with running(example.app) as server:
+        server.join()
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
+
+
+def test_the_address_is_printed_with_the_port_that_was_free(
+    example: Example, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(example.app) as server:
+        printed = capsys.readouterr().out
+        assert printed == f"example listens on http://127.0.0.1:{server.port}/\n"
+
+
+def test_a_port_that_is_taken_is_a_setting_to_change(example: Example) -> None:
+    with (
+        running(example.app) as server,
+        pytest.raises(ConfigError, match=f"{server.port}.*choose another port"),
+    ):
+        HttpServer(example.app, host="127.0.0.1", port=server.port, service="example")
