@@ -1,0 +1,118 @@
+"""Writing a segment so that a reader sees it whole or not at all, also after a power cut.
+
+Steps: write a temp file in the hour's folder; flush it to disk (fsync); set its mtime to now, which
+is its landing time; rename it to its final name; flush the folder. A final name is never written
+again: where it exists already, so do its bytes, and the new copy is dropped.
+"""
+
+import contextlib
+import hashlib
+import os
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import gevent
+
+from common.segments.path import Segment, SegmentType, encode_hash, format_name, parse_name
+from common.times import Micros, format_hour
+
+
+class SegmentWriter:
+    """One segment being written. Leaving the context without `commit` leaves nothing behind.
+
+    Raises OSError where the disk does, for instance when it is full.
+    """
+
+    def __init__(self, quality_dir: Path, start: Micros, duration: Micros) -> None:
+        self._quality_dir = quality_dir
+        self._start = start
+        self._duration = duration
+        self._digest = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        self._temp: Path | None = None
+        self.size_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            # Closing flushes; on a full disk that fails again, and the error is known already.
+            with contextlib.suppress(OSError):
+                self._file.close()
+        if self._temp is not None:
+            self._temp.unlink(missing_ok=True)
+
+    def write(self, data: bytes) -> None:
+        """Append `data`. The folder and the temp file appear with the first byte."""
+        if self._file is None:
+            self._file = self._open()
+        self._digest.update(data)
+        self._file.write(data)
+        self.size_bytes += len(data)
+
+    def commit(
+        self, kind: SegmentType, *, start: Micros | None = None, duration: Micros | None = None
+    ) -> Segment:
+        """Make the file durable under its final name and return the segment.
+
+        `start` and `duration` replace those given first, when the bytes told better.
+        """
+        if self._file is None:
+            self._file = self._open()
+        start = self._start if start is None else start
+        duration = self._duration if duration is None else duration
+        name = format_name(start, duration, kind, encode_hash(self._digest.digest()))
+        hour = format_hour(start)
+        gevent.get_hub().threadpool.apply(self._publish, (self._quality_dir / hour / name,))
+        segment = parse_name(hour, name)
+        if not isinstance(segment, Segment):
+            raise TypeError(f"{name} is not a segment")
+        return segment
+
+    def _open(self) -> BinaryIO:
+        folder = self._quality_dir / format_hour(self._start)
+        _make_durable_folder(folder)
+        name = format_name(self._start, self._duration, SegmentType.TEMP, str(uuid.uuid4()))
+        self._temp = folder / name
+        return self._temp.open("xb")
+
+    def _publish(self, final: Path) -> None:
+        """Blocks on the disk; runs in a thread."""
+        if self._file is None or self._temp is None:
+            raise RuntimeError("nothing was opened")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.utime(self._temp)
+        _make_durable_folder(final.parent)
+        if final.exists():
+            self._temp.unlink()
+        else:
+            self._temp.rename(final)
+            _sync_folder(final.parent)
+        self._temp = None
+
+
+def _make_durable_folder(folder: Path) -> None:
+    """Create `folder` and what is missing above it, each entry flushed to its parent."""
+    if folder.is_dir():
+        return
+    _make_durable_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
