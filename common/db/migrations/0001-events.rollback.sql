@@ -1,0 +1,12 @@
+DROP TABLE api_tokens;
+DROP TABLE editors;
+DROP TABLE nodes;
+DROP TABLE event_audit;
+DROP TABLE events CASCADE;
+DROP FUNCTION record_event();
+DROP FUNCTION stamp_event();
+DROP FUNCTION event_changes(jsonb, jsonb);
+DROP TYPE video_transition;
+DROP TYPE video_range;
+DROP TYPE thumbnail_mode;
+DROP TYPE event_state;
