@@ -17,6 +17,7 @@ import gevent
 import requests
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
 
 from common.errors import BadStatus, BrokenTransfer, ConnectFailed, FetchError, TimedOut
 
@@ -181,4 +182,6 @@ def _translated(url: str, deadline: gevent.Timeout, otherwise: type[FetchError])
     except requests.Timeout as exc:
         raise TimedOut(url, "the server stopped answering") from exc
     except requests.RequestException as exc:
+        if exc.args and isinstance(exc.args[0], ReadTimeoutError):  # requests hides it in bodies
+            raise TimedOut(url, "the server stopped answering") from exc
         raise otherwise(url, str(exc)) from exc
