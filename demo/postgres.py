@@ -118,6 +118,10 @@ class Postgres:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
 
+    def remove(self) -> None:
+        """Delete the data, and for root the whole private folder. Stop the server first."""
+        shutil.rmtree(self._home)
+
     def poll(self) -> int | None:
         """The exit status, or None while it runs."""
         return self._process.poll() if self._process else 0
