@@ -35,7 +35,8 @@ class ServiceCommand(click.Command):
                 param.envvar.append(f"WUBLOADER_{flag}")
             if isinstance(param, click.Option):
                 param.show_envvar = True
-                param.show_default = True
+                if param.show_default is None:
+                    param.show_default = True
 
 
 def service_command(name: str) -> Callable[[Callable[..., int]], ServiceCommand]:
