@@ -1,0 +1,11 @@
+"""Random tests that can be repeated: the seed is printed, and can be given again."""
+
+import os
+import random
+
+
+def seeded_random(purpose: str) -> random.Random:
+    """A generator of its own for `purpose`. TEST_SEED repeats an earlier run's choices."""
+    seed = os.environ.get("TEST_SEED") or str(random.SystemRandom().getrandbits(32))
+    print(f"{purpose}: repeat with TEST_SEED={seed}")  # noqa: T201 - pytest shows it on failure
+    return random.Random(f"{purpose} {seed}")
