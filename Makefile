@@ -1,0 +1,37 @@
+# `make help` lists what there is.
+
+PYTHON := .venv/bin/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup demo test lint bench soak lock clean test-setup
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what the services and the demo need, into .venv
+	@scripts/setup demo
+
+demo: setup ## Run one whole node on a synthetic stream (ONCE=1: end after the first video)
+	@$(PYTHON) -m demo $(if $(ONCE),--once) $(if $(PORT_BASE),--port-base $(PORT_BASE))
+
+test-setup:
+	@scripts/setup test
+
+test: test-setup ## Run all tests
+	@$(PYTHON) -m pytest -q -n auto -m "not soak" $(ARGS)
+
+lint: test-setup ## Check style, types, imports and lock files
+	@scripts/lint
+
+bench: test-setup ## Measure, in a short form that shows that it runs (FULL=1: the long form)
+	@$(PYTHON) -m bench $(if $(FULL),--full)
+
+soak: test-setup ## Run the long versions of tests and benchmarks
+	@$(PYTHON) -m pytest -q -m soak --timeout 7200 $(ARGS)
+	@$(PYTHON) -m bench --full
+
+lock: test-setup ## Resolve the dependencies anew
+	@scripts/lock
+
+clean: ## Remove everything that was installed or recorded here
+	rm -rf .venv node_modules var .pytest_cache .mypy_cache .ruff_cache .hypothesis
