@@ -13,10 +13,7 @@ from common.media.cut import CutType
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _LOCAL_KEYS = {"type", "path", "cut_type", "url_prefix", "write_info"}
 # What a video file can be made of; the original's configurations say `full` for our `mp4`.
-_CUT_TYPES = {
-    "full": CutType.MP4,
-    **{kind.value: kind for kind in (CutType.ROUGH, CutType.FAST, CutType.MPEGTS, CutType.MP4)},
-}
+_CUT_TYPES = {"full": CutType.MP4, **{kind.value: kind for kind in CutType}}
 
 
 @dataclass(frozen=True, kw_only=True)

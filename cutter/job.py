@@ -9,6 +9,8 @@ A failure in FINALIZING, TRANSCODING or MODIFIED changes nothing: the lease is g
 comes next asks or applies again. A lost lease changes nothing anywhere: the row is someone else's.
 """
 
+import errno
+import os
 from dataclasses import dataclass
 from enum import Enum
 
@@ -59,6 +61,8 @@ class Decision:
 
 def classify(error: BaseException) -> Failure:
     """Which failure an exception is. What we do not know is the node's trouble, and tried again."""
+    if is_disk_full(error):
+        return Failure.NODE
     kinds: tuple[tuple[type[BaseException], Failure], ...] = (
         (LeaseLost, Failure.LEASE_LOST),
         (Stopping, Failure.STOPPING),
@@ -67,6 +71,14 @@ def classify(error: BaseException) -> Failure:
         (MediaError, Failure.MEDIA),
     )
     return next((failure for kind, failure in kinds if isinstance(error, kind)), Failure.NODE)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether there was no room. The encoding process tells of that in words only."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    texts = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+    return isinstance(error, MediaError) and any(text in str(error) for text in texts)
 
 
 def after_failure(

@@ -5,7 +5,6 @@ One event at a time, in this order: what is past the cut and waits for an answer
 node has every segment of it; until then it is left for others.
 """
 
-import errno
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +30,7 @@ from cutter.job import (
     after_answer,
     after_failure,
     classify,
+    is_disk_full,
     missing_text,
 )
 from cutter.keeper import LeaseKeeper
@@ -192,7 +192,7 @@ class Worker:
     def _note_failure(self, event: Event, failure: Failure, error: Exception) -> int:
         """Count and log it; returns how often this edit has failed here."""
         self._metrics.failures.labels(failure.value).inc()
-        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+        if is_disk_full(error):
             self._metrics.disk_full.set(1)
         if failure in {Failure.STOPPING, Failure.LEASE_LOST}:
             logger.info("cutting %s was broken off: %s", event.id, error)

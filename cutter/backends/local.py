@@ -54,7 +54,7 @@ class LocalBackend:
         self._temp_prefix = f".cutting-{owner}~"
         self._url_prefix = url_prefix
         self._write_info = write_info
-        self._suffix = ".mp4" if cut_type is CutType.MP4 else ".ts"
+        self._suffix = cut_type.suffix
         try:
             self._identity = _identify(self._folder)
         except OSError as exc:

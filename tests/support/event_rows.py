@@ -18,10 +18,13 @@ A_RANGE = TimeRange(1_767_225_600_000_000, 1_767_225_602_000_000)
 
 def run_sql(dsn: str, statement: sql.Composable | LiteralString, *values: object) -> list[Any]:
     """Run one statement in a transaction of its own; the rows are dicts, none if it has none."""
-    with closing(psycopg2.connect(dsn)) as connection, connection:
-        with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(statement, values)
-            return cursor.fetchall() if cursor.description else []
+    with (
+        closing(psycopg2.connect(dsn)) as connection,
+        connection,
+        connection.cursor(cursor_factory=RealDictCursor) as cursor,
+    ):
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
 
 
 def add_edited(dsn: str, event_id: str, *ranges: TimeRange, **columns: object) -> None:

@@ -43,11 +43,11 @@ def cutters(database_dsn: str) -> Iterator[Cutters]:
     databases = [
         Database(database_dsn, application="test", registry=CollectorRegistry()) for _ in range(2)
     ]
-    queues = [
+    first, second = (
         EventQueue(database, name=name, locations=["local"], lease_seconds=30)
         for name, database in zip(("first", "second"), databases, strict=True)
-    ]
-    yield Cutters(*queues, database_dsn)
+    )
+    yield Cutters(first, second, database_dsn)
     for database in databases:
         database.close()
 
@@ -148,6 +148,7 @@ def test_a_row_that_another_transaction_holds_is_skipped_and_not_waited_for(
     with closing(psycopg2.connect(cutters.dsn)) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT 1 FROM events FOR UPDATE")
         assert cutters.first.claim(event) is None
+        holder.rollback()
     assert cutters.first.claim(event) is not None
 
 

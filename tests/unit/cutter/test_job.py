@@ -36,6 +36,7 @@ UNDER_A_LEASE = (
         (BadParameter("video_ranges", "ends before it starts"), Failure.NOT_AS_EDITED),
         (HolesNotAllowed("2 s are missing"), Failure.MISSING_HERE),
         (MediaError("no keyframe"), Failure.MEDIA),
+        (MediaError("[Errno 28] No space left on device: 'v.mp4'"), Failure.NODE),
         (OSError(28, "No space left on device"), Failure.NODE),
         (DatabaseUnavailable("connection refused"), Failure.NODE),
         (RuntimeError("a defect of ours"), Failure.NODE),
