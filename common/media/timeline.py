@@ -132,6 +132,7 @@ class Grid:
         self.next_slot = 0
         self._origin: tuple[int, int] | None = None  # a run's first PTS and its slot
         self._last_pts: int | None = None
+        self._last_step = grid_time(1, rate)
 
     def begin_range(self) -> None:
         """What follows is another range (or follows a hole): it joins on, whatever its PTS say."""
@@ -142,9 +143,8 @@ class Grid:
         """Whether a segment whose first frame has this PTS continues the one before."""
         if self._last_pts is None:
             return False
-        step = grid_time(1, self.rate)
-        late = wrapped_difference(first_pts, self._last_pts) - step
-        return abs(late) * 2 <= step
+        late = wrapped_difference(first_pts, self._last_pts) - self._last_step
+        return abs(late) * 2 <= self._last_step
 
     def place(self, stamps: Iterable[int], wanted: Iterable[int]) -> Placement | None:
         """Place `wanted` (PTS in order of display) out of all the segment's `stamps` (likewise).
@@ -156,6 +156,9 @@ class Grid:
         joined = not (everything and self.continues(everything[0])) or self._origin is None
         if everything:
             self._last_pts = everything[-1]
+            # A source may change its rate: a frame is as long as those of its own segment.
+            steps = [after - before for before, after in itertools.pairwise(everything)]
+            self._last_step = median_low(steps) if steps else self._last_step
         if not chosen:
             return None
         if joined or self._origin is None:
