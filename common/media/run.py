@@ -4,15 +4,18 @@ Works in a service patched by gevent (waiting for the process stops nobody else)
 Python alike.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 from common.errors import MediaError
 from common.media.job import Message, RenderJob
 
+_ROOT = Path(__file__).parents[2]
 _HEADER_BYTES = 5
 _LAST_LINES = 5
 
@@ -30,6 +33,8 @@ def render(job: RenderJob, on_frames: Callable[[int], None]) -> Iterator[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
+            # It must find our packages whatever folder this process stands in.
+            env={**os.environ, "PYTHONPATH": str(_ROOT)},
         )
         try:
             yield from _converse(process, job, on_frames)
