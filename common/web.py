@@ -147,6 +147,10 @@ def _add_errors(app: OpenAPI) -> None:
         return text_response("an error of ours: see the service's log", 500)
 
 
+CONNECTION = "wubloader.connection"
+"""In a request's WSGI environment: the client's socket, for views that notice when it closes."""
+
+
 class _Handler(WSGIHandler):
     """Tells the server when a request begins and ends."""
 
@@ -165,6 +169,11 @@ class _Handler(WSGIHandler):
             super().handle_one_response()
         finally:
             self.server.active -= 1
+
+    def get_environ(self) -> dict[str, object]:
+        environ: dict[str, object] = super().get_environ()
+        environ[CONNECTION] = self.socket
+        return environ
 
     def _data_waits(self) -> bool:
         try:
