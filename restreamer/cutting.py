@@ -1,0 +1,115 @@
+"""Sending a cut while it is made, to a client that may go away at any moment.
+
+A greenlet makes the cut and hands its chunks over through a short queue; another watches the
+connection. A client that goes away ends the work at once, also while the encoder has nothing to
+send yet: waiting for the next failing write could take many seconds.
+"""
+
+import errno
+import logging
+import socket
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+
+import gevent
+from gevent.queue import Queue
+from gevent.socket import wait_read
+
+from restreamer.metrics import RestreamerMetrics
+
+logger = logging.getLogger(__name__)
+
+_CHUNKS_AHEAD = 2
+_END = None
+
+
+class CutStream:
+    """The chunks of one cut. `close` must be called; it ends all work, and calls `on_end` once.
+
+    `connection` is the client's socket, if it can be watched.
+    """
+
+    def __init__(
+        self,
+        chunks: Generator[bytes, None, None],
+        *,
+        kind: str,
+        connection: socket.socket | None,
+        metrics: RestreamerMetrics,
+        on_end: Callable[[], None],
+    ) -> None:
+        self._chunks = chunks
+        self._kind = kind
+        self._metrics = metrics
+        self._on_end = on_end
+        self._queue: Queue[bytes | Exception | None] = Queue(_CHUNKS_AHEAD)
+        self._result = "abandoned"
+        metrics.cuts_running.labels(kind).inc()
+        self._maker = gevent.spawn(self._make)
+        # Called however the maker ends, also if it was killed before it began.
+        self._maker.link(self._ended)
+        self._watcher = gevent.spawn(self._watch, connection) if connection else None
+        self._first: bytes | None = None
+
+    def wait_for_first(self) -> None:
+        """Wait for the first chunk, so that what fails at once gets a proper status.
+
+        Raises what making the cut raised.
+        """
+        self._first = next(self, b"")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._first:
+            chunk, self._first = self._first, None
+            return chunk
+        item: bytes | Exception | None = self._queue.get()
+        if isinstance(item, Exception):
+            raise item
+        if item is _END:
+            self._queue.put_nowait(_END)  # for whoever asks again
+            raise StopIteration
+        self._metrics.cut_bytes.labels(self._kind).inc(len(item))
+        return item
+
+    def close(self) -> None:
+        """End the work. Calling it twice does no harm."""
+        if self._watcher is not None:
+            self._watcher.kill()
+        self._maker.kill()
+
+    def _make(self) -> None:
+        try:
+            # Closed here, whatever happens: its processes end with it.
+            with closing(self._chunks):
+                for chunk in self._chunks:
+                    self._queue.put(chunk)
+            self._result = "complete"
+            self._queue.put(_END)
+        except Exception as exc:  # raised again where the chunks are wanted
+            self._result = "failed"
+            self._queue.put(exc)
+
+    def _ended(self, maker: gevent.Greenlet) -> None:
+        self._metrics.cuts_running.labels(self._kind).dec()
+        self._metrics.cuts.labels(self._kind, self._result).inc()
+        self._on_end()
+
+    def _watch(self, connection: socket.socket) -> None:
+        """Wait until the client has closed its side, then end the work."""
+        wait_read(connection.fileno())
+        try:
+            gone = not connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            gone = True
+        if gone:
+            logger.info("the client of a %s cut is gone", self._kind)
+            self._maker.kill()
+            self._abandon()
+
+    def _abandon(self) -> None:
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(ConnectionResetError(errno.ECONNRESET, "the client is gone"))

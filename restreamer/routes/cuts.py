@@ -1,0 +1,142 @@
+"""Cuts, sent while they are made."""
+
+from collections.abc import Callable, Generator
+
+from flask import Response, request
+from flask_openapi3 import OpenAPI
+from pydantic import BaseModel, Field
+
+from common.errors import MediaError
+from common.media.cut import (
+    CutPlan,
+    CutRequest,
+    CutType,
+    Transition,
+    parse_cut_type,
+    plan_cut,
+    stream_cut,
+)
+from common.segments.store import SegmentStore
+from common.times import SECOND, format_time
+from common.web import CONNECTION, text_response
+from restreamer.cutting import CutStream
+from restreamer.metrics import RestreamerMetrics
+from restreamer.params import bool_param, ranges_params, transitions_params
+from restreamer.routes.files import QualityPath
+from restreamer.threads import Limit, in_thread
+
+
+class CutQuery(BaseModel):
+    start: str | None = Field(None, description="ISO 8601, UTC.")
+    end: str | None = Field(None, description="ISO 8601, UTC.")
+    range: list[str] = Field([], description="START,END; may be given several times.")
+    transition: list[str] = Field(
+        [], description="TYPE,SECONDS between a range and the next; empty for a hard cut."
+    )
+    type: str | None = Field(None, description="rough, fast, mpegts or mp4.")
+    allow_holes: str | None = Field(None, description="true: cut what there is.")
+
+
+class _Cuts:
+    def __init__(self, store: SegmentStore, limit: Limit, metrics: RestreamerMetrics) -> None:
+        self._store = store
+        self._limit = limit
+        self._metrics = metrics
+
+    def cut(self, channel: str, quality: str, query: CutQuery) -> Response:
+        wanted = _cut_request(channel, quality, query)
+        release = self._take_place(wanted.type)
+        try:
+            plan = in_thread(lambda: plan_cut(self._store, wanted))
+            if request.method == "HEAD":
+                release()
+                return _reply(plan, None)
+            stream = self._start(plan, release)
+        except BaseException:
+            release()
+            raise
+        try:
+            stream.wait_for_first()
+        except BaseException:
+            stream.close()
+            raise
+        return _reply(plan, stream)
+
+    def _take_place(self, kind: CutType) -> Callable[[], None]:
+        """Returns what gives the place back; calling that twice does no harm."""
+        if kind is CutType.ROUGH:
+            return lambda: None  # sends files as they are: nothing to limit
+        self._limit.acquire()
+        return _Once(self._limit.release)
+
+    def _start(self, plan: CutPlan, release: Callable[[], None]) -> CutStream:
+        return CutStream(
+            _chunks(plan),
+            kind=plan.request.type.value,
+            connection=request.environ.get(CONNECTION),
+            metrics=self._metrics,
+            on_end=release,
+        )
+
+
+class _Once:
+    """Calls `function` the first time that it is called itself."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function: Callable[[], None] | None = function
+
+    def __call__(self) -> None:
+        function, self._function = self._function, None
+        if function is not None:
+            function()
+
+
+def _chunks(plan: CutPlan) -> Generator[bytes, None, None]:
+    yield from stream_cut(plan)
+
+
+def _cut_request(channel: str, quality: str, query: CutQuery) -> CutRequest:
+    ranges = ranges_params(query.start, query.end, query.range)
+    return CutRequest(
+        channel=channel,
+        quality=quality,
+        ranges=ranges,
+        transitions=tuple(
+            None if given is None else Transition(type=given[0], seconds=given[1])
+            for given in transitions_params(query.transition, len(ranges))
+        ),
+        type=parse_cut_type(query.type),
+        allow_holes=bool_param("allow_holes", query.allow_holes),
+    )
+
+
+def _reply(plan: CutPlan, stream: CutStream | None) -> Response:
+    response = Response(
+        stream or (), content_type=plan.request.type.content_type, direct_passthrough=True
+    )
+    response.headers.set("Content-Disposition", "attachment", filename=_filename(plan.request))
+    # Made for this request only, and large: nobody should keep it.
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _filename(wanted: CutRequest) -> str:
+    # Colons are not allowed in file names everywhere.
+    start = wanted.ranges[0].start
+    moment = format_time(start - start % SECOND)[:19].replace(":", "-")
+    return f"{wanted.channel}-{wanted.quality}-{moment}{wanted.type.suffix}"
+
+
+def add_routes(
+    app: OpenAPI, store: SegmentStore, *, limit: Limit, metrics: RestreamerMetrics
+) -> None:
+    cuts = _Cuts(store, limit, metrics)
+
+    @app.get("/cut/<channel>/<quality>.ts", summary="A video of one or several ranges.")
+    def cut(path: QualityPath, query: CutQuery) -> Response:
+        return cuts.cut(path.channel, path.quality, query)
+
+    @app.errorhandler(MediaError)
+    def unreadable(error: MediaError) -> Response:
+        # Recorded, but nothing can be made of it: for a client the same as a hole.
+        return text_response(str(error), 406)

@@ -1,0 +1,27 @@
+"""Wires the restreamer's objects together and runs it."""
+
+import time
+
+from common import logs
+from common.daemon import Daemon
+from common.segments.store import SegmentStore
+from common.times import Micros
+from common.web import HttpServer, new_registry
+from restreamer.app import create_app
+from restreamer.config import Config
+
+
+def run(config: Config) -> int:
+    """Serve until a signal. Returns the exit status."""
+    registry = new_registry()
+    logs.configure("restreamer", config.log_level, registry)
+    store = SegmentStore(config.base_dir, registry=registry)
+    daemon = Daemon()
+    app = create_app(config, store=store, clock=_now, registry=registry)
+    server = HttpServer(app, host=config.host, port=config.port, service="restreamer")
+    daemon.spawn("http", server.run)
+    return daemon.run()
+
+
+def _now() -> Micros:
+    return time.time_ns() // 1000
