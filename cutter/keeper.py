@@ -60,6 +60,11 @@ class LeaseKeeper:
         """Remember how far the cut is; the next heartbeat tells."""
         self._progress = (frames_done, frames_total)
 
+    @property
+    def frames_total(self) -> int:
+        """How many frames the cut has, as far as it has told; else 0."""
+        return self._progress[1]
+
     def run(self, work: Callable[[], T]) -> T:
         """Do `work` and return its result.
 

@@ -97,6 +97,7 @@ HEARTBEAT = """
 FINALIZE = """
     UPDATE events
     SET state = 'FINALIZING', upload_session = %(session)s,
+        frames_done = %(frames)s, frames_total = %(frames)s,
         lease_expires = clock_timestamp() + %(seconds)s * interval '1 second'
     WHERE id = %(id)s AND lease_token = %(token)s::uuid AND lease_expires > clock_timestamp()
         AND state IN ('CLAIMED', 'FINALIZING')
@@ -181,12 +182,13 @@ class EventQueue:
         """Hold the lease for another `lease_seconds`, and tell how far the cut is."""
         self._change(HEARTBEAT, lease, frames_done=frames_done, frames_total=frames_total)
 
-    def finalize(self, lease: Lease, session: Mapping[str, Any]) -> None:
+    def finalize(self, lease: Lease, session: Mapping[str, Any], *, frames: int) -> None:
         """CLAIMED to FINALIZING: `session` is all that is needed to ask what happened.
 
-        May be repeated, when the database broke off and whether it had heard is not known.
+        `frames` are in the video. May be repeated, when the database broke off and whether it had
+        heard is not known.
         """
-        self._change(FINALIZE, lease, session=Json(dict(session)))
+        self._change(FINALIZE, lease, session=Json(dict(session)), frames=frames)
 
     def publish(self, lease: Lease, state: EventState, *, video_id: str, video_link: str) -> None:
         """To DONE or TRANSCODING: the upload location has the video. Ends the lease."""

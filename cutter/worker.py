@@ -159,7 +159,8 @@ class Worker:
         with backend.scratch(event) as file:
             keeper.run(lambda: cut_to_file(plan, file, on_progress=keeper.on_progress))
             session = keeper.run(lambda: in_thread(backend.begin, event, file))
-            keeper.insist(lambda: self._queue.finalize(lease, session))
+            frames = keeper.frames_total
+            keeper.insist(lambda: self._queue.finalize(lease, session, frames=frames))
             self._publish(event, lease, backend, session, file)
 
     def _publish(

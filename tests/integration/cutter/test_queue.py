@@ -68,7 +68,7 @@ def claimed(cutters: Cutters, event_id: str = "e") -> tuple[Event, Lease]:
 
 def finalizing(cutters: Cutters) -> tuple[Event, Lease]:
     event, lease = claimed(cutters)
-    cutters.first.finalize(lease, SESSION)
+    cutters.first.finalize(lease, SESSION, frames=120)
     return event, lease
 
 
@@ -189,7 +189,7 @@ def test_a_heartbeat_after_the_expiry_is_too_late(cutters: Cutters) -> None:
 
 def test_finalizing_stores_what_is_needed_to_ask_and_may_be_said_twice(cutters: Cutters) -> None:
     _, lease = finalizing(cutters)
-    cutters.first.finalize(lease, SESSION)
+    cutters.first.finalize(lease, SESSION, frames=120)
     row = read_event(cutters.dsn, "e")
     assert (row["state"], row["upload_session"]) == ("FINALIZING", SESSION)
 
@@ -275,7 +275,7 @@ def test_the_reason_for_waiting_is_told_once_and_only_while_it_waits(cutters: Cu
 
 LEASED_STATEMENTS: dict[str, Callable[[EventQueue, Lease, Event], None]] = {
     "heartbeat": lambda queue, lease, _: queue.heartbeat(lease, frames_done=1, frames_total=2),
-    "finalize": lambda queue, lease, _: queue.finalize(lease, SESSION),
+    "finalize": lambda queue, lease, _: queue.finalize(lease, SESSION, frames=120),
     "publish": lambda queue, lease, _: queue.publish(
         lease, EventState.DONE, video_id="v", video_link="https://v/"
     ),
