@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 import click
 import gevent
 import gevent.socket
-from flask import Response, g, request
+from flask import Response, g, jsonify, request
 from flask_openapi3 import Info, OpenAPI
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
@@ -59,15 +59,17 @@ def create_app(service: str, *, registry: CollectorRegistry, ready: ReadyCheck) 
     app = OpenAPI(
         service,
         info=Info(title=f"Wubloader {service}", version="1"),
-        doc_ui=True,
-        doc_prefix="",
-        doc_url="/openapi.json",
+        doc_ui=False,
         validation_error_status=400,
         validation_error_callback=_bad_request,
         static_folder=None,
     )
     _add_metrics(app, registry)
     _add_errors(app)
+
+    @app.get("/openapi.json", doc_ui=False)
+    def openapi() -> Response:
+        return jsonify(app.api_doc)
 
     @app.get("/metrics", doc_ui=False)
     def metrics() -> Response:
