@@ -92,7 +92,8 @@ def empty_database_dsn(pytestconfig: pytest.Config) -> Iterator[str]:
 @pytest.fixture
 def own_postgres(tmp_path: Path) -> Iterator[Postgres]:
     """A server of the test's own, migrated, that it may stop, kill and start again."""
-    server = Postgres(tmp_path / "postgres", options=FAST)
+    # What is committed must outlive the server, though not the machine.
+    server = Postgres(tmp_path / "postgres", options={"fsync": "off"})
     server.start()
     migrate(server.dsn)
     yield server

@@ -110,3 +110,17 @@ class ServiceProcess:
         status = self.process.poll()
         if status is not None:
             raise AssertionError(f"{self.module} ended with {status}:\n{self.output}")
+
+
+def run_command(module: str, *args: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m MODULE ARGS` to its end, with its output as text."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *args],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )

@@ -1,0 +1,18 @@
+"""`python -m thrimshim`"""
+
+from common import signals
+
+signals.install()
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from psycogreen.gevent import patch_psycopg
+
+patch_psycopg()
+
+from common.cli import main
+from thrimshim.cli import command
+
+main(command)

@@ -1,0 +1,28 @@
+"""What an editor's page asks before it shows an event."""
+
+from flask import Response, jsonify
+from flask_openapi3 import OpenAPI
+
+from common.web import text_response
+from thrimshim.auth import Authenticate
+from thrimshim.documents import settings_document
+from thrimshim.edits import Rules
+
+
+def add_settings_routes(
+    app: OpenAPI, rules: Rules, bustime_start: str | None, authenticate: Authenticate
+) -> None:
+    @app.get("/thrimshim/defaults")
+    def defaults() -> Response:
+        """Defaults of a new edit, and what titles and locations may be."""
+        return jsonify(settings_document(rules, bustime_start))
+
+    @app.get("/thrimshim/transitions")
+    def transitions() -> Response:
+        """The transitions that can be cut, each with a description; hard cuts need none."""
+        return jsonify([])
+
+    @app.post("/thrimshim/auth-test")
+    def auth_test() -> Response:
+        """Who the sender is, or 401."""
+        return text_response(authenticate())
