@@ -1,0 +1,122 @@
+"""Cuts over HTTP: what they contain is the cut library's own test; here is how they travel."""
+
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.integration.restreamer.conftest import Node
+from tests.support.waiting import wait_until
+
+CUT = "/cut/demo/source.ts"
+WHOLE = "start=2026-07-01T11:59:50Z&end=2026-07-01T12:00:04Z"
+PART = "start=2026-07-01T11:59:51.5Z&end=2026-07-01T11:59:52.5Z"
+FIRST = "2026-07-01T11:59:50Z,2026-07-01T11:59:52Z"
+THIRD = "2026-07-01T11:59:54Z,2026-07-01T11:59:56Z"
+WITH_HOLE = "start=2026-07-01T11:59:50Z&end=2026-07-01T12:00:10Z"
+
+
+def get(node: Node, path: str) -> requests.Response:
+    return requests.get(node.url + path, timeout=60)
+
+
+def test_a_rough_cut_is_the_segments_themselves(node: Node) -> None:
+    response = get(node, f"{CUT}?{WHOLE}&type=rough")
+    stored = node.stored["source"][:7]
+    assert response.content == b"".join(entry.path.read_bytes() for entry in stored)
+    assert response.headers["Content-Type"] == "video/mp2t"
+    assert "demo-source-2026-07-01T11-59-50.ts" in response.headers["Content-Disposition"]
+
+
+def test_several_ranges_make_one_cut(node: Node) -> None:
+    response = get(node, f"{CUT}?range={FIRST}&range={THIRD}&transition=&type=rough")
+    stored = [node.stored["source"][index] for index in (0, 2)]
+    assert response.content == b"".join(entry.path.read_bytes() for entry in stored)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type", "magic"),
+    [
+        ("mpegts", "video/mp2t", b"\x47"),
+        ("mp4", "video/mp4", b"ftyp"),
+        ("fast", "video/mp2t", b"G"),
+    ],
+)
+def test_a_cut_has_its_types_content(
+    node: Node, kind: str, content_type: str, magic: bytes
+) -> None:
+    def cut() -> requests.Response | None:
+        response = get(node, f"/cut/demo/360p30.ts?{PART}&type={kind}")
+        return None if response.status_code == 503 else response  # one at a time
+
+    response = wait_until(cut, "a place is free")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == content_type
+    assert magic in response.content[:8]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [(WITH_HOLE, "2026-07-01T12:00:04"), ("start=2020-01-01&end=2020-01-02", "nothing")],
+)
+def test_holes_are_refused_unless_allowed(node: Node, query: str, text: str) -> None:
+    response = get(node, f"{CUT}?{query}&type=rough")
+    assert response.status_code == 406
+    assert text in response.text
+
+
+def test_allowed_holes_are_left_out(node: Node) -> None:
+    response = get(node, f"{CUT}?{WITH_HOLE}&type=rough&allow_holes=true")
+    stored = node.stored["source"][:9]
+    assert response.content == b"".join(entry.path.read_bytes() for entry in stored)
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("", "start"),
+        (WHOLE, "type"),
+        (f"{WHOLE}&type=smart", "type"),
+        (f"{WHOLE}&type=rough&allow_holes=1", "allow_holes"),
+        ("start=2026-07-01&type=rough", "end"),
+        ("range=2026-07-01&type=rough", "range"),
+        (f"{WHOLE}&type=rough&transition=fade,1", "transition"),
+        (f"range={FIRST}&range=x&type=rough", "range"),
+        (
+            f"range={FIRST}&range={THIRD}&transition=fade,1&type=rough",
+            "transition",
+        ),
+    ],
+)
+def test_bad_parameters_are_named(node: Node, query: str, name: str) -> None:
+    response = get(node, f"{CUT}?{query}")
+    assert response.status_code == 400
+    assert response.text.startswith(f"{name}:")
+
+
+def test_without_a_type_the_answer_names_the_types(node: Node) -> None:
+    text = get(node, f"{CUT}?{WHOLE}").text
+    assert all(kind in text for kind in ("rough", "fast", "mpegts", "mp4"))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that still exist."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [
+        int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()
+    ]
+
+
+def test_a_client_that_goes_away_leaves_no_process_and_frees_its_place(node: Node) -> None:
+    address = urlsplit(node.url)
+    request = f"GET {CUT}?{WHOLE}&type=mpegts HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=30) as client:
+        client.sendall(request.encode())
+        wait_until(lambda: children(node.process.pid), "the encoder runs")
+        busy = get(node, f"{CUT}?{WHOLE}&type=mpegts")
+        assert busy.status_code == 503
+        assert int(busy.headers["Retry-After"]) > 0
+    wait_until(lambda: not children(node.process.pid), "the encoder is gone", seconds=2)
+    assert requests.head(f"{node.url}{CUT}?{WHOLE}&type=mpegts", timeout=30).status_code == 200
