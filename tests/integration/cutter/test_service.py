@@ -375,3 +375,33 @@ def _metric(process: ServiceProcess, name: str) -> float:
     text = requests.get(f"{process.url}/metrics", timeout=10).text
     line = next(line for line in text.splitlines() if line.startswith(f"{name} "))
     return float(line.split()[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--config", "{", "--database", "dbname=x"], "--config: not JSON"),
+        (["--config", "{}", "--database", "dbname=x"], "--config: must be an object"),
+        (["--database", "dbname=x"], "Missing option '--config'"),
+        (["--config", '{"l": {"type": "local", "path": "v"}}'], "Missing option '--database'"),
+        (
+            [
+                "--config",
+                '{"l": {"type": "local", "path": "/dev/null/v"}}',
+                "--database",
+                "dbname=x",
+            ],
+            "cannot be used",
+        ),
+        (
+            ["--name", "a/b", "--config", '{"l": {"type": "local"}}', "--database", "dbname=x"],
+            "--name 'a/b'",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_status_2(arguments: list[str], complaint: str) -> None:
+    with ServiceProcess("cutter", *arguments) as process:
+        assert process.process.wait(30) == 2
+        assert process.output.count("\n") == 1
+        assert process.output.startswith("cutter: ")
+        assert complaint in process.output
