@@ -62,6 +62,7 @@ def create_app(service: str, *, registry: CollectorRegistry, ready: ReadyCheck) 
         doc_ui=False,
         validation_error_status=400,
         validation_error_callback=_bad_request,
+        security_schemes={},  # without it the document holds a null, which is not valid
         static_folder=None,
     )
     _add_metrics(app, registry)
