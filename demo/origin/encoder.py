@@ -9,6 +9,7 @@ The sound marks every second: a chirp of 40 ms begins exactly at the second, and
 after it tells which second it is, modulo `SECONDS_TOLD_APART`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,8 +31,8 @@ CHIRP_HZ_PER_SECOND = 62_500  # 500 Hz to 3 kHz within the chirp
 TONE_FROM_SECONDS = 0.06
 TONE_TO_SECONDS = 0.14
 TONE_FIRST_HZ = 1000
-TONE_STEP_HZ = 400
-SECONDS_TOLD_APART = 5
+TONE_STEP_HZ = 300
+SECONDS_TOLD_APART = 10
 
 _WIDTH = 2 * CELLS
 _HEIGHT = 45
@@ -81,6 +82,11 @@ class StreamSpec:
     def frames_per_segment(self) -> int:
         """Frames of the source quality in one segment: one closed GOP."""
         return round(self.frame_rate * SEGMENT_SECONDS)
+
+    @property
+    def frame_count(self) -> int | None:
+        """Frames that begin within `seconds`."""
+        return None if self.seconds is None else math.ceil(self.frame_rate * self.seconds)
 
 
 def picture(number: int) -> bytes:
@@ -187,7 +193,6 @@ def _options(spec: StreamSpec, rendition: Rendition, segment_list: str) -> dict[
         "acodec": "aac",
         "b:a": "96k",
         "ac": 2,
-        "shortest": None,
         # Without these the first segment's clock would be shifted against all the others'.
         "avoid_negative_ts": "disabled",
         "segment_format_options": "avoid_negative_ts=disabled",
@@ -198,9 +203,10 @@ def _options(spec: StreamSpec, rendition: Rendition, segment_list: str) -> dict[
         "segment_list": segment_list,
         "segment_list_type": "csv",
     }
-    if spec.seconds is not None:
-        options["t"] = spec.seconds
-    return options
+    # The pictures end with the pipe; the sound has no end of its own.
+    if spec.frame_count is None:
+        return options | {"shortest": None}
+    return options | {"t": float(spec.frame_count / spec.frame_rate)}
 
 
 def _sound() -> str:

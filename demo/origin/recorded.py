@@ -7,9 +7,8 @@ each segment.
 """
 
 import json
-import math
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -90,7 +89,7 @@ class RecordedSet:
 
 def encode_set(folder: Path, spec: StreamSpec) -> None:
     """Encode `spec` into `folder` as fast as possible. Raises MediaError if ffmpeg fails."""
-    if spec.seconds is None:
+    if spec.frame_count is None:
         raise ValueError("a set has an end")
     for rendition in RENDITIONS:
         (folder / rendition.name).mkdir(parents=True, exist_ok=True)
@@ -98,22 +97,21 @@ def encode_set(folder: Path, spec: StreamSpec) -> None:
     write_captions(captions, spec)
     lists = {rendition.name: str(folder / f"{rendition.name}.csv") for rendition in RENDITIONS}
     command = encode_command(spec, folder, captions, lists)
-    pictures = b"".join(picture(n) for n in range(math.ceil(spec.frame_rate * spec.seconds)))
+    pictures = b"".join(picture(n) for n in range(spec.frame_count))
     result = subprocess.run(command, input=pictures, stderr=subprocess.PIPE, check=False)
     if result.returncode:
         raise MediaError(result.stderr.decode(errors="replace"))
-    index = {"spec": {**asdict(spec), "frame_rate": str(spec.frame_rate)}}
+    index = {"frame_rate": str(spec.frame_rate), "frames": spec.frame_count}
     (folder / _INDEX).write_text(json.dumps(index))
 
 
 def load_set(folder: Path) -> RecordedSet:
     """The set in `folder`. Raises MediaError if there is none."""
     try:
-        spec = json.loads((folder / _INDEX).read_text())["spec"]
+        index = json.loads((folder / _INDEX).read_text())
+        rate, frames = Fraction(index["frame_rate"]), range(index["frames"])
     except (OSError, ValueError, KeyError) as exc:
         raise MediaError(f"{folder} holds no encoded set") from exc
-    rate = Fraction(spec["frame_rate"])
-    frames = range(math.ceil(rate * spec["seconds"]))
     return RecordedSet(
         folder=folder,
         frame_rate=rate,
