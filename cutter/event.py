@@ -41,6 +41,7 @@ class Event:
     title: str
     description: str
     tags: tuple[str, ...]
+    error: str | None
     video_id: str | None
     session: Mapping[str, Any] | None
 

@@ -19,7 +19,7 @@ from cutter.event import Event, Lease
 
 _COLUMNS = """
     id, state, upload_location, edit_time, video_channel, video_quality, video_ranges,
-    video_transitions, allow_holes, video_title, video_description, video_tags, video_id,
+    video_transitions, allow_holes, video_title, video_description, video_tags, error, video_id,
     upload_session
 """
 
@@ -258,6 +258,7 @@ def _event(row: Mapping[str, Any]) -> Event:
         title=row["video_title"] or "",
         description=row["video_description"] or "",
         tags=tuple(row["video_tags"] or ()),
+        error=row["error"],
         video_id=row["video_id"],
         session=row["upload_session"],
     )

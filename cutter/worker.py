@@ -115,7 +115,8 @@ class Worker:
                 yield event
             else:
                 self._missing.add(_edit(event))
-                self._queue.explain_waiting(event, missing_text(reason))
+                if event.error is None:
+                    self._queue.explain_waiting(event, missing_text(reason))
             self._metrics.missing.set(len(self._missing))
 
     def _missing_here(self, event: Event) -> str | None:
@@ -176,7 +177,7 @@ class Worker:
         try:
             in_thread(backend.commit, session)
             self._ask_and_record(event, lease, backend, session, EventState.FINALIZING)
-        except _EXPECTED as exc:
+        except Exception as exc:  # whatever it is, the video may be out: only asking tells
             self._put_off(event, lease, exc)
         else:
             self._metrics.published_bytes.inc(size_bytes)
@@ -219,7 +220,7 @@ class Worker:
             elif event.session is not None:
                 backend = self._backends[event.location]
                 self._ask_and_record(event, lease, backend, event.session, event.state)
-        except _EXPECTED as exc:
+        except Exception as exc:  # whatever it is, it is this event's trouble, not the next one's
             self._put_off(event, lease, exc)
 
     def _apply(self, event: Event, lease: Lease) -> None:
@@ -254,7 +255,7 @@ class Worker:
         """Leave the event in its state, for whoever asks or applies next."""
         failure = classify(error)
         self._metrics.failures.labels(failure.value).inc()
-        logger.warning("%s is not settled yet: %s", event.id, error)
+        logger.warning("%s is not settled yet: %s", event.id, error, exc_info=_unexpected(error))
         if failure is not Failure.LEASE_LOST:
             self._tell(
                 lambda: self._queue.postpone(lease, retry_seconds=SETTLE_RETRY_SECONDS), lease

@@ -5,6 +5,7 @@ The moments begin when the kernel shows that the process handles SIGTERM (the fi
 """
 
 import contextlib
+import io
 import json
 import os
 import random
@@ -17,9 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import psycopg2
 import pytest
+import requests
 
+from common.times import SECOND, format_time, parse_time
+from tests.support.media import fill_store, recorded_set
 from tests.support.processes import ROOT, ServiceProcess, clean_environment
 from tests.support.seeds import seeded_random
 from tests.support.waiting import wait_until
@@ -30,6 +35,9 @@ PARALLEL = 4
 START_SECONDS = 1.5
 RUNNING_SECONDS = 3.0
 EXIT_SECONDS = 40
+
+START = parse_time("2026-01-01T00:00:00")
+CUT_SECONDS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,3 +294,22 @@ def test_restreamer_sends_a_body_to_its_end_to_a_client_that_reads_slowly(
             body = body_of(first + read_to_end(connection))
         assert body == content
         assert process.terminate() == 0
+
+
+def test_restreamer_finishes_a_cut_that_is_being_made_when_the_signal_comes(
+    tmp_path: Path, database_dsn: str
+) -> None:
+    fill_store(tmp_path, "demo", "360p30", recorded_set("plain"), start=START)
+    span = f"start={format_time(START)}&end={format_time(START + CUT_SECONDS * SECOND)}"
+    with running(SERVICES["restreamer"], tmp_path, database_dsn) as process:
+        process.wait_ready()
+        address = f"{process.url}/cut/demo/360p30.ts?{span}&type=mpegts"
+        with requests.get(address, stream=True, timeout=EXIT_SECONDS) as answer:
+            chunks = answer.iter_content(1000)
+            received = next(chunks)
+            process.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: _refuses_connections(process), "it stops listening")
+            received += b"".join(chunks)
+        assert process.terminate() == 0
+    with av.open(io.BytesIO(received), mode="r", format="mpegts") as video:
+        assert len(list(video.decode(video=0))) == CUT_SECONDS * 30

@@ -337,6 +337,26 @@ def test_postgres_may_restart_in_the_middle_of_a_cut(
         assert process.terminate() == 0
 
 
+def test_a_cut_is_given_up_when_the_database_is_away_for_longer_than_the_lease(
+    own_postgres: Postgres, tmp_path: Path
+) -> None:
+    bench = Bench(dsn=own_postgres.dsn, base_dir=tmp_path / "store", videos=tmp_path / "videos")
+    with bench.stack:
+        bench.record()
+        bench.add("e", *LONG * 3)
+        bench.cutter(lease_seconds=2)
+        bench.wait_for_progress("e")
+        own_postgres.stop()
+        wait_until(lambda: not unfinished(bench.videos), "the work has ended", seconds=4)
+        own_postgres.start()
+        run_sql(
+            bench.dsn,
+            "UPDATE events SET video_ranges = video_ranges[1:1], video_transitions = '{}'",
+        )
+        bench.wait_for("e", "DONE", seconds=60)
+        assert len(videos_of(bench.videos, "e")) == 1
+
+
 def test_without_a_database_the_cutter_waits_and_is_not_ready(
     own_postgres: Postgres, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def event(**columns: Any) -> Event:
         "title": "Title",
         "description": "What happened",
         "tags": ("a", "b"),
+        "error": None,
         "video_id": None,
         "session": None,
     }
