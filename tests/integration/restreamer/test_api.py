@@ -1,9 +1,12 @@
 """The service as a whole: its own addresses, and whatever its description allows."""
 
+from typing import Any
+
 import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.core.result import Ok
 
 from tests.integration.restreamer.conftest import Node
 
@@ -14,6 +17,7 @@ def test_nothing_that_a_client_sends_is_an_error_of_ours(node: Node) -> None:
     schema = schemathesis.openapi.from_url(f"{node.url}/openapi.json")
     fuzzed = set()
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
         _fuzz(operation)
         fuzzed.add(operation.path)
@@ -21,7 +25,7 @@ def test_nothing_that_a_client_sends_is_an_error_of_ours(node: Node) -> None:
     assert "/playlist/{channel}/{quality}.m3u8" in fuzzed
 
 
-def _fuzz(operation: schemathesis.schemas.APIOperation) -> None:
+def _fuzz(operation: Any) -> None:
     @settings(
         max_examples=25,
         deadline=None,
@@ -30,7 +34,7 @@ def _fuzz(operation: schemathesis.schemas.APIOperation) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy())
-    def send(case: schemathesis.Case) -> None:
+    def send(case: Any) -> None:
         status = case.call(timeout=30).status_code
         assert status < 500 or status == BUSY
 

@@ -1,0 +1,208 @@
+"""Real players read what the restreamer writes: ffmpeg, the m3u8 library, and hls.js in Chromium.
+
+The recording goes on while they watch: segments land in the store as a downloader would write them.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+
+import m3u8
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from common.media.commands import ffmpeg_binary
+from common.times import SECOND, format_time
+from tests.support.media import fill_store, recorded_set
+from tests.support.processes import ROOT, ServiceProcess
+from tests.support.waiting import wait_until
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+QUALITY = "360p30"
+RECORDED = 15
+"""Segments of 2 s that are in the store before anyone watches."""
+
+PAGE = """<!doctype html><video id="video" muted></video><script src="hls.js"></script><script>
+const errors = [];
+const hls = new Hls({liveSyncDurationCount: 3});
+hls.on(Hls.Events.ERROR, (event, data) => errors.push(`${data.type} ${data.details}`));
+hls.loadSource(new URLSearchParams(location.search).get('url'));
+hls.attachMedia(document.getElementById('video'));
+document.getElementById('video').play();
+</script>"""
+
+
+class Recording:
+    """Records the shared set into a store, as if it were live, until it is closed."""
+
+    def __init__(self, base_dir: Path) -> None:
+        self._base_dir = base_dir
+        self._recorded = recorded_set()
+        self._stop = Event()
+        self.start = round((time.time() - RECORDED * 2) * SECOND)
+        self._land(0, RECORDED)
+        self._thread = Thread(target=self._go_on)
+        self._thread.start()
+
+    @property
+    def closed_query(self) -> str:
+        end = self.start + 10 * SECOND
+        return f"start={format_time(self.start)}Z&end={format_time(end)}Z"
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _go_on(self) -> None:
+        index = RECORDED
+        while not self._stop.wait(max(0, self._due(index) - time.time())):
+            self._land(index, 1)
+            index += 1
+
+    def _due(self, index: int) -> float:
+        return self.start / SECOND + self._recorded.start_seconds(index + 1)
+
+    def _land(self, first: int, count: int) -> None:
+        offset = round(self._recorded.start_seconds(first) * SECOND)
+        fill_store(
+            self._base_dir,
+            "demo",
+            QUALITY,
+            self._recorded,
+            start=self.start + offset,
+            first=first,
+            count=count,
+        )
+
+
+@pytest.fixture(scope="module")
+def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def recording(base_dir: Path) -> Iterator[Recording]:
+    running = Recording(base_dir)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def url(base_dir: Path, recording: Recording) -> Iterator[str]:
+    """The address of the master playlist."""
+    with ServiceProcess("restreamer", "--base-dir", str(base_dir)) as process:
+        yield f"{process.wait_ready().url}/playlist/demo.m3u8"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""
+
+
+@contextmanager
+def serve_folder(folder: Path) -> Iterator[str]:
+    handler = partial(_QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def player(tmp_path: Path) -> Iterator[str]:
+    """The address of a page that plays `?url=...` with hls.js, on another port than the node's."""
+    (tmp_path / "index.html").write_text(PAGE)
+    library = ROOT / "node_modules" / "hls.js" / "dist" / "hls.js"
+    (tmp_path / "hls.js").write_bytes(library.read_bytes())
+    with serve_folder(tmp_path) as address:
+        yield address
+
+
+def ffmpeg_frames(url: str, *limit: str) -> int:
+    """How many frames ffmpeg gets out of a playlist; any error that it reports is one here."""
+    result = subprocess.run(
+        [
+            ffmpeg_binary(), "-hide_banner", "-loglevel", "error", "-progress", "pipe:1",
+            "-i", url, *limit, "-map", "0:v:0", "-c", "copy", "-f", "null", "-",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )  # fmt: skip
+    assert result.stderr == ""
+    lines = [line for line in result.stdout.splitlines() if line.startswith("frame=")]
+    return int(lines[-1].removeprefix("frame="))
+
+
+def test_ffmpeg_reads_a_closed_range_whole(url: str, recording: Recording) -> None:
+    assert ffmpeg_frames(f"{url}?{recording.closed_query}") == 300
+
+
+def test_ffmpeg_follows_the_live_stream(url: str) -> None:
+    assert ffmpeg_frames(url, "-t", "8") >= 8 * 30
+
+
+def test_m3u8_reads_both_kinds(url: str, recording: Recording) -> None:
+    closed = m3u8.load(m3u8.load(f"{url}?{recording.closed_query}").playlists[0].absolute_uri)
+    live = m3u8.load(m3u8.load(url).playlists[0].absolute_uri)
+    assert closed.is_endlist
+    assert not live.is_endlist
+    assert len(closed.segments) == 5
+    assert all(segment.program_date_time for segment in closed.segments + live.segments)
+
+
+def watched_seconds(page: Page) -> float:
+    return float(page.evaluate("document.getElementById('video').currentTime"))
+
+
+def test_hls_js_plays_a_closed_range_to_its_end(
+    browser: Browser, player: str, url: str, recording: Recording
+) -> None:
+    page = browser.new_page()
+    page.goto(f"{player}/?url={_escaped(f'{url}?{recording.closed_query}')}")
+    page.wait_for_function("document.getElementById('video').ended", timeout=60_000)
+    assert page.evaluate("document.getElementById('video').duration") == pytest.approx(10, abs=0.2)
+    assert page.evaluate("errors") == []
+    page.close()
+
+
+def test_hls_js_follows_the_live_stream(browser: Browser, player: str, url: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{player}/?url={_escaped(url)}")
+    begun = wait_until(lambda: watched_seconds(page), "it plays")
+    # Longer than its buffer at the beginning: it has reloaded the playlist several times.
+    wait_until(lambda: watched_seconds(page) > begun + 8, "it goes on playing")
+    assert page.evaluate("errors") == []
+    assert page.evaluate("hls.latestLevelDetails?.live ?? hls.levels[0].details.live")
+    page.close()
+
+
+def _escaped(url: str) -> str:
+    return url.replace("&", "%26").replace("?", "%3F")
