@@ -186,16 +186,16 @@ class SegmentStore:
             raise ValueError(f"{channel}/{quality} cannot be names of folders")
         return SegmentWriter(self.base_dir / channel / quality, start, duration)
 
-    def find_bytes(self, channel: str, quality: str, segment: Segment) -> Segment | None:
-        """A full segment with the same bytes in the same hour or a neighbour of it, if any.
+    def find_bytes(self, channel: str, quality: str, start: Micros, digest: str) -> Segment | None:
+        """A full segment with these bytes in the hour of `start` or a neighbour of it, if any.
 
         The hash is the identity: nodes hold the same bytes under starts a millisecond apart.
         """
         for offset in (0, -HOUR, HOUR):
-            hour = self.hour(channel, quality, format_hour(max(segment.start + offset, 0)))
-            for other in hour.segments:
-                if other.hash == segment.hash and other.type is SegmentType.FULL:
-                    return other
+            hour = self.hour(channel, quality, format_hour(max(start + offset, 0)))
+            for segment in hour.segments:
+                if segment.hash == digest and segment.type is SegmentType.FULL:
+                    return segment
         return None
 
     def sweep_temps(self, older_than_seconds: float) -> int:

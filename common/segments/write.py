@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import gevent
-
 from common.segments.path import Segment, SegmentType, encode_hash, format_name, parse_name
 from common.times import Micros, format_hour
 
@@ -50,6 +48,11 @@ class SegmentWriter:
         if self._temp is not None:
             self._temp.unlink(missing_ok=True)
 
+    @property
+    def hash(self) -> str:
+        """Of the bytes so far, as it would stand in the name."""
+        return encode_hash(self._digest.digest())
+
     def write(self, data: bytes) -> None:
         """Append `data`. The folder and the temp file appear with the first byte."""
         if self._file is None:
@@ -61,7 +64,7 @@ class SegmentWriter:
     def commit(
         self, kind: SegmentType, *, start: Micros | None = None, duration: Micros | None = None
     ) -> Segment:
-        """Make the file durable under its final name and return the segment.
+        """Make the file durable under its final name and return the segment. Blocks on the disk.
 
         `start` and `duration` replace those given first, when the bytes told better.
         """
@@ -69,9 +72,9 @@ class SegmentWriter:
             self._file = self._open()
         start = self._start if start is None else start
         duration = self._duration if duration is None else duration
-        name = format_name(start, duration, kind, encode_hash(self._digest.digest()))
+        name = format_name(start, duration, kind, self.hash)
         hour = format_hour(start)
-        gevent.get_hub().threadpool.apply(self._publish, (self._quality_dir / hour / name,))
+        self._publish(self._quality_dir / hour / name)
         segment = parse_name(hour, name)
         if not isinstance(segment, Segment):
             raise TypeError(f"{name} is not a segment")
@@ -85,7 +88,6 @@ class SegmentWriter:
         return self._temp.open("xb")
 
     def _publish(self, final: Path) -> None:
-        """Blocks on the disk; runs in a thread."""
         if self._file is None or self._temp is None:
             raise RuntimeError("nothing was opened")
         self._file.flush()

@@ -1,0 +1,85 @@
+"""What the downloader counts."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_QUALITY = ["channel", "quality"]
+
+
+class DownloaderMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.segments = Counter(
+            "wubloader_downloader_segments_total",
+            "Segments stored, by type.",
+            [*_QUALITY, "type"],
+            registry=registry,
+        )
+        self.bytes = Counter(
+            "wubloader_downloader_stored_bytes_total",
+            "Bytes of segments stored.",
+            _QUALITY,
+            registry=registry,
+        )
+        self.newest = Gauge(
+            "wubloader_downloader_newest_segment_timestamp_seconds",
+            "End of the newest full segment stored, as a Unix time.",
+            _QUALITY,
+            registry=registry,
+        )
+        self.delay = Histogram(
+            "wubloader_downloader_listed_to_stored_seconds",
+            "From the look at the playlist that showed a segment to its file in the store.",
+            _QUALITY,
+            registry=registry,
+        )
+        self.retries = Counter(
+            "wubloader_downloader_retries_total",
+            "Transfers that failed and were tried again.",
+            _QUALITY,
+            registry=registry,
+        )
+        self.gaps = Counter(
+            "wubloader_downloader_gaps_total",
+            "Entries in the gap journal, by reason.",
+            [*_QUALITY, "reason"],
+            registry=registry,
+        )
+        self.gap_seconds = Counter(
+            "wubloader_downloader_gap_seconds_total",
+            "Time that could not be recorded, by reason.",
+            [*_QUALITY, "reason"],
+            registry=registry,
+        )
+        self.polls = Counter(
+            "wubloader_downloader_polls_total",
+            "Looks at a media playlist, by outcome: new, unchanged, error.",
+            [*_QUALITY, "outcome"],
+            registry=registry,
+        )
+        self.workers = Gauge(
+            "wubloader_downloader_workers",
+            "Workers that poll a playlist now.",
+            _QUALITY,
+            registry=registry,
+        )
+        self.live = Gauge(
+            "wubloader_downloader_live",
+            "1 while the stream is found, 0 while it is off the air.",
+            _QUALITY,
+            registry=registry,
+        )
+        self.expected = Gauge(
+            "wubloader_downloader_expected_live",
+            "1 if the channel should always be live.",
+            ["channel"],
+            registry=registry,
+        )
+        self.disk_full = Gauge(
+            "wubloader_downloader_disk_full",
+            "1 while the disk does not take segments.",
+            registry=registry,
+        )
+        self.swept = Counter(
+            "wubloader_downloader_swept_temp_files_total",
+            "Temp files of crashed processes that were deleted at start.",
+            registry=registry,
+        )
