@@ -26,11 +26,12 @@ class ServiceCommand(click.Command):
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
+        service = name.upper().replace(".", "_")  # demo.origin
         for param in self.params:
             if param.name is None or param.envvar is not None:
                 continue
             flag = param.name.upper()
-            param.envvar = [f"WUBLOADER_{name.upper()}_{flag}"]
+            param.envvar = [f"WUBLOADER_{service}_{flag}"]
             if param.name not in _OWN_VARIABLE_ONLY:
                 param.envvar.append(f"WUBLOADER_{flag}")
             if isinstance(param, click.Option):
