@@ -22,7 +22,7 @@ from common.media.job import Piece, RenderJob
 from common.media.probe import Probe, probe
 from common.media.run import render
 from common.media.timeline import frames_in_range
-from common.segments.path import Segment
+from common.segments.path import Segment, SegmentType
 from common.segments.select import TOLERANCE, Hole, Sequence
 from common.segments.store import SegmentStore
 from common.times import SECOND, Micros, TimeRange, format_time
@@ -133,7 +133,8 @@ def plan_cut(store: SegmentStore, request: CutRequest) -> CutPlan:
         _check_holes(sequence, label, allowed=request.allow_holes)
         try:
             stretches += [
-                _planned(store, request, segments, span) for segments in _split_at_holes(sequence)
+                _planned(store, request, segments, span, label)
+                for segments in _split_at_holes(sequence)
             ]
         except MediaError as exc:
             raise MediaError(f"{label}: {exc}") from exc
@@ -236,17 +237,22 @@ def _split_at_holes(sequence: Sequence) -> Iterator[list[Segment]]:
 
 
 def _planned(
-    store: SegmentStore, request: CutRequest, segments: list[Segment], span: TimeRange
+    store: SegmentStore,
+    request: CutRequest,
+    segments: list[Segment],
+    span: TimeRange,
+    label: str,
 ) -> Stretch:
     """One stretch: its edges are probed, what lies between is wanted whole."""
-    pieces = list(_pieces(store, request, segments, span))
-    edges = {index: probe(Path(pieces[index].path)) for index in {0, len(pieces) - 1}}
-    rate = edges[0].rate or _SOUND_FRAMES_PER_SECOND
+    pieces = list(_pieces(store, request, segments, span, label))
+    edges = {index: _probe_edge(pieces[index]) for index in {0, len(pieces) - 1}}
+    rate = next((e.rate for e in edges.values() if e), None) or _SOUND_FRAMES_PER_SECOND
     planned = []
     for index, (segment, piece) in enumerate(zip(segments, pieces, strict=True)):
         if index in edges:
-            total = len(edges[index].offsets)
-            frames = len(_wanted(piece, edges[index]))
+            probed = edges[index]
+            total = len(probed.offsets) if probed else 0
+            frames = len(_wanted(piece, probed)) if probed else 0
         else:
             total = frames = round(segment.duration * rate / SECOND)
         if frames:
@@ -257,6 +263,16 @@ def _planned(
     return (*lead, *planned, *trail)
 
 
+def _probe_edge(piece: Piece) -> Probe | None:
+    """None where it is unreadable and nobody expects it to be more."""
+    try:
+        return probe(Path(piece.path))
+    except MediaError:
+        if piece.optional:
+            return None
+        raise
+
+
 def _wanted(piece: Piece, probed: Probe) -> list[int]:
     if piece.from_time >= piece.to_time:
         return []
@@ -264,7 +280,11 @@ def _wanted(piece: Piece, probed: Probe) -> list[int]:
 
 
 def _pieces(
-    store: SegmentStore, request: CutRequest, segments: list[Segment], span: TimeRange
+    store: SegmentStore,
+    request: CutRequest,
+    segments: list[Segment],
+    span: TimeRange,
+    label: str,
 ) -> Iterator[Piece]:
     reached = span.start
     for segment in segments:
@@ -275,6 +295,8 @@ def _pieces(
             start=segment.start,
             from_time=max(reached, span.start) if overlaps else span.start,
             to_time=span.end,
+            optional=request.allow_holes and segment.type is not SegmentType.FULL,
+            label=label,
         )
         reached = segment.end
 
@@ -307,7 +329,9 @@ def _context(
 
 def _context_piece(store: SegmentStore, request: CutRequest, segment: Segment) -> PlannedPiece:
     path = store.path(request.channel, request.quality, segment)
-    piece = Piece(path=str(path), start=segment.start, from_time=0, to_time=0, context=True)
+    piece = Piece(
+        path=str(path), start=segment.start, from_time=0, to_time=0, context=True, optional=True
+    )
     return PlannedPiece(piece=piece, frames=0, whole=False)
 
 
@@ -322,17 +346,18 @@ def _full_job(plan: CutPlan, output_path: str | None = None) -> RenderJob:
 def _stream_piece(planned: PlannedPiece, kind: CutType, progress: _Progress) -> Iterator[bytes]:
     """A segment untouched, or for a fast cut those of its frames that are wanted."""
     if planned.whole or kind is CutType.ROUGH:
-        yield from _stream_file(Path(planned.piece.path))
+        yield from _stream_file(planned)
     else:
         job = RenderJob(stretches=((planned.piece,),), container="mpegts", keep_time=True)
         yield from render(job, progress.report)
     progress.step_done(planned.frames)
 
 
-def _stream_file(path: Path) -> Iterator[bytes]:
+def _stream_file(planned: PlannedPiece) -> Iterator[bytes]:
+    path = Path(planned.piece.path)
     try:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
     except FileNotFoundError as exc:
-        raise MediaError(f"{path.name} is gone") from exc
+        raise MediaError(f"{planned.piece.label}: {path.name} is gone") from exc

@@ -29,7 +29,9 @@ class Piece:
     """One segment's part in a range. Times are microseconds since 1970.
 
     Frames that belong to [from_time, to_time) are wanted. With `context` none are: the segment lies
-    just outside the range and lends the first or last bit of its sound.
+    just outside the range and lends the first or last bit of its sound. With `optional` it is used
+    as far as it can be decoded: it is known to be damaged, or only lends its sound. `label` names
+    the range for people.
     """
 
     path: str
@@ -37,6 +39,8 @@ class Piece:
     from_time: int
     to_time: int
     context: bool = False
+    optional: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,8 @@ def probe(path: Path) -> Probe:
         with av.open(str(path), format="mpegts") as container:
             return _probe(container, path.stat().st_size)
     except (FFmpegError, OSError) as exc:
-        raise MediaError(f"{path.name} cannot be read: {exc}") from exc
+        # Without the path: clients read this.
+        raise MediaError(f"{path.name} cannot be read: {exc.strerror}") from exc
 
 
 def _probe(container: "av.container.InputContainer", size_bytes: int) -> Probe:

@@ -7,7 +7,8 @@ reads and writes. Memory stays flat: one segment is in work at a time.
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -98,7 +99,7 @@ class Renderer:
         self._sound: SoundTrack | None = None
         self._video_decoder: CodecContext | None = None
         self._audio_decoder: CodecContext | None = None
-        self._slots: dict[int, tuple[int, str]] = {}
+        self._slots: dict[int, tuple[int, Piece]] = {}
         self._waiting_sound: list[Samples] = []
         self._first_pts = TS_FIRST_PTS if job.container == "mpegts" else 0
         self._has_video = True
@@ -118,19 +119,17 @@ class Renderer:
         self._report_progress()
 
     def _render(self, piece: Piece) -> None:
-        name = Path(piece.path).name
         try:
-            with av.open(piece.path, format="mpegts") as container:
-                self._render_segment(piece, name, demux(container, name))
-        except FileNotFoundError as exc:
-            raise MediaError(f"{name} is gone") from exc
-        except FFmpegError as exc:
-            raise MediaError(f"{name} cannot be decoded: {exc}") from exc
+            with opened(piece) as container:
+                self._render_segment(piece, demux(container, _name(piece)))
+        except MediaError:
+            if not piece.optional:
+                raise
 
-    def _render_segment(self, piece: Piece, name: str, segment: Demuxed) -> None:
+    def _render_segment(self, piece: Piece, segment: Demuxed) -> None:
         stamps = segment.stamps()
         if not stamps:
-            return
+            raise MediaError(f"{_name(piece)} holds no frame")
         if self._grid is None:
             self._grid = self._begin(segment, stamps)
         continues = self._grid.continues(stamps[0])
@@ -140,7 +139,7 @@ class Renderer:
                 self._end_run()
             if placement.joined and not continues and self._sound is not None:
                 self._sound.drop_held()
-            self._place(placement, name)
+            self._place(placement, piece)
         elif self._slots_begun and not continues:
             return  # context behind the range whose time does not continue it
         self._decode(segment)
@@ -157,7 +156,7 @@ class Renderer:
         offsets = [stamp - stamps[0] for stamp in stamps]
         return Grid(frame_rate(offsets) or _FALLBACK_RATE)
 
-    def _place(self, placement: Placement, name: str) -> None:
+    def _place(self, placement: Placement, piece: Piece) -> None:
         if self._grid is None:
             return
         if self._job.keep_time and not self._slots_begun:
@@ -165,7 +164,7 @@ class Renderer:
         self._slots_begun = True
         if self._has_video:
             for pts, slot in placement.slots.items():
-                self._slots[pts] = (slot, name)
+                self._slots[pts] = (slot, piece)
         else:
             self._frames += len(placement.slots)
         if self._sound is not None:
@@ -200,9 +199,10 @@ class Renderer:
         if self._video_decoder is not None:
             self._encode(_decode(self._video_decoder, None))
         self._video_decoder = self._audio_decoder = None
-        if self._slots:
-            _, name = next(iter(self._slots.values()))
-            raise MediaError(f"{len(self._slots)} frames of {name} cannot be decoded")
+        lost = [piece for _, piece in self._slots.values() if not piece.optional]
+        if lost:
+            raise MediaError(f"{len(lost)} frames cannot be decoded, first of {_name(lost[0])}")
+        self._slots.clear()
         if self._sound is not None:
             self._waiting_sound += self._sound.end_run()
         self._send_sound()
@@ -234,6 +234,25 @@ class Renderer:
 
     def _report_progress(self) -> None:
         self._answers.send(Message.PROGRESS, str(self._frames).encode())
+
+
+@contextmanager
+def opened(piece: Piece) -> "Iterator[av.container.InputContainer]":
+    """The segment's container; its streams are of use only while it is open.
+
+    Raises MediaError if the file has gone or is no segment.
+    """
+    try:
+        with av.open(piece.path, format="mpegts") as container:
+            yield container
+    except FFmpegError as exc:
+        problem = "is gone" if isinstance(exc, FileNotFoundError) else "cannot be read"
+        raise MediaError(f"{_name(piece)} {problem}") from exc
+
+
+def _name(piece: Piece) -> str:
+    name = Path(piece.path).name
+    return f"{piece.label}: {name}" if piece.label else name
 
 
 def _wanted(piece: Piece, stamps: tuple[int, ...]) -> list[int]:
