@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gevent
 from flask import Response, render_template, request
 from flask_openapi3 import OpenAPI
 from jinja2 import FileSystemLoader
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
+from common.daemon import Stop
 from common.times import format_time
 from common.web import create_app, text_response
 from demo.origin.control import Request, add_control_routes
@@ -35,14 +35,14 @@ class SegmentPath(BaseModel):
     name: str
 
 
-def create_origin(station: Station, *, registry: CollectorRegistry) -> OpenAPI:
-    """Everything that the origin answers."""
+def create_origin(station: Station, *, registry: CollectorRegistry, stop: Stop) -> OpenAPI:
+    """Everything that the origin answers. Stalls end when `stop` is set."""
     app = create_app("origin", registry=registry, ready=station.material.missing)
     app.jinja_loader = FileSystemLoader(Path(__file__).with_name("templates"))
     faults = Faults()
     log: deque[Request] = deque(maxlen=_LOG_REQUESTS)
     add_control_routes(app, station=station, faults=faults, requests=log)
-    _add_stream_routes(app, station, Answerer(station, faults, log))
+    _add_stream_routes(app, station, Answerer(station, faults, log, stop))
 
     @app.get("/", doc_ui=False)
     def page() -> str:
@@ -93,8 +93,9 @@ def _add_stream_routes(app: OpenAPI, station: Station, answerer: "Answerer") -> 
 class Answerer:
     """Answers requests for the stream, goes wrong where it was told to, and notes each one."""
 
-    def __init__(self, station: Station, faults: Faults, log: "deque[Request]") -> None:
+    def __init__(self, station: Station, faults: Faults, log: "deque[Request]", stop: Stop) -> None:
         self._station = station
+        self._stop = stop
         self._faults = faults
         self._log = log
 
@@ -126,22 +127,22 @@ class Answerer:
             body, content_type = content()
         except FileNotFoundError:
             return text_response("there is no such thing here", 404)
-        response = _spoilt(body, fault) if fault else Response(body)
+        response = _spoilt(body, fault, self._stop) if fault else Response(body)
         response.content_type = content_type
         response.headers["Cache-Control"] = "no-store"
         return response
 
 
-def _spoilt(body: bytes, fault: Fault) -> Response:
+def _spoilt(body: bytes, fault: Fault, stop: Stop) -> Response:
     if fault.kind is Kind.EMPTY:
         return Response(b"")
     half = len(body) // 2 // PACKET_BYTES * PACKET_BYTES
     sent = half if fault.sent_bytes is None else min(fault.sent_bytes, len(body))
     if fault.kind is Kind.STALL:
         if sent == 0:
-            gevent.sleep(fault.seconds)
+            stop.wait(fault.seconds)
             return Response(body)
-        return _with_length(_paused(body, sent, fault.seconds), len(body))
+        return _with_length(_paused(body, sent, fault.seconds, stop), len(body))
     if fault.kind is Kind.SHORTEN:
         return Response(body[:sent])
     if fault.kind is Kind.TRUNCATE:
@@ -149,9 +150,9 @@ def _spoilt(body: bytes, fault: Fault) -> Response:
     return _with_length(iter([body]), len(body) + fault.excess_bytes)
 
 
-def _paused(body: bytes, sent: int, seconds: float) -> Iterator[bytes]:
+def _paused(body: bytes, sent: int, seconds: float, stop: Stop) -> Iterator[bytes]:
     yield body[:sent]
-    gevent.sleep(seconds)
+    stop.wait(seconds)
     yield body[sent:]
 
 

@@ -29,7 +29,7 @@ def run(config: Config) -> int:
         material = LiveMaterial(config.work_dir or Path(), WallClock())
         station = Station(material, WallClock(), broadcast)
         daemon.spawn("encoder", material.run)
-    app = create_origin(station, registry=registry)
+    app = create_origin(station, registry=registry, stop=daemon.stop)
     server = HttpServer(app, host=config.host, port=config.port, service="origin")
     daemon.spawn("http", server.run)
     return daemon.run()
