@@ -1,7 +1,6 @@
 """The live encoder: a task that draws frames as their time comes and keeps ffmpeg going."""
 
 import contextlib
-import logging
 import math
 import os
 import shutil
@@ -27,12 +26,9 @@ from demo.origin.encoder import (
     write_captions,
 )
 
-logger = logging.getLogger(__name__)
-
 # Segments that stay on disk: five minutes.
 _KEPT_SEGMENTS = 150
 _FEED_SECONDS = 0.05
-_END_SECONDS = 5.0
 
 
 class LiveMaterial:
@@ -72,6 +68,9 @@ class LiveMaterial:
             (self._folder / rendition.name).mkdir(parents=True)
         captions = self._folder / "captions.txt"
         write_captions(captions, self._spec)
+        # Not earlier: an ffmpeg whose pipe is closed before the first picture never ends.
+        if stop.wait((self.epoch - self._clock.now()) / SECOND):
+            return
         with _ffmpeg(self._spec, self._folder, captions) as (process, lists):
             readers = [
                 gevent.spawn(self._follow, quality, lines) for quality, lines in lists.items()
@@ -84,7 +83,7 @@ class LiveMaterial:
     def _feed(self, process: "subprocess.Popen[bytes]", stop: Stop) -> None:
         if process.stdin is None:
             raise RuntimeError("ffmpeg was started without a pipe")
-        while not stop.wait(_FEED_SECONDS):
+        while not stop.is_set():
             elapsed = (self._clock.now() - self.epoch) / SECOND
             due = max(0, math.floor(elapsed * self._spec.frame_rate) + 1)
             try:
@@ -93,6 +92,7 @@ class LiveMaterial:
             except BrokenPipeError as exc:
                 raise MediaError("ffmpeg has ended; its own lines say why") from exc
             self._frames = max(self._frames, due)
+            stop.wait(_FEED_SECONDS)
 
     def _follow(self, quality: str, lines: BinaryIO) -> None:
         """Note each segment that ffmpeg reports, and delete those that are old."""
@@ -113,7 +113,7 @@ def _ffmpeg(
     spec: StreamSpec, folder: Path, captions: Path
 ) -> Iterator[tuple["subprocess.Popen[bytes]", dict[str, BinaryIO]]]:
     """Start ffmpeg; yields it and, for each quality, the lines that report segments. At the end it
-    is given a moment to finish, then killed.
+    is killed. (If we are killed ourselves it ends too, since its pictures end.)
     """
     with ExitStack() as stack:
         readers: dict[str, BinaryIO] = {}
@@ -138,12 +138,9 @@ def _ffmpeg(
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill ffmpeg: the segment that it has begun is not missed, for it was never listed."""
+    process.kill()
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        logger.warning("ffmpeg does not end, killed")
-        process.kill()
-        process.wait()
+    process.wait()
