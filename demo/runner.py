@@ -134,16 +134,17 @@ class Runner:
         environment.touch(mode=0o600)  # it holds the database's password
         environment.write_text(_environment_file(self._layout, self._postgres.dsn))
         honcho = [sys.executable, "-m", "honcho", "-e", str(environment), "-f", str(_PROCFILE)]
-        self._honcho = subprocess.Popen(
-            [*honcho, "-d", str(ROOT), "start"],
-            cwd=ROOT,
-            env=_own_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=(self._layout.logs / "honcho.log").open("ab"),
-            stderr=subprocess.STDOUT,
-            # Ctrl-C in the terminal reaches this process alone, which stops all in order.
-            start_new_session=True,
-        )
+        with (self._layout.logs / "honcho.log").open("ab") as log:
+            self._honcho = subprocess.Popen(
+                [*honcho, "-d", str(ROOT), "start"],
+                cwd=ROOT,
+                env=_own_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C in the terminal reaches this process alone, which stops all in order.
+                start_new_session=True,
+            )
 
     def _wait_for_stop(self) -> None:
         self._console.say("Press Ctrl-C to stop.")
