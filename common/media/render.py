@@ -77,14 +77,18 @@ class Demuxed:
         )
 
 
-def demux(container: "av.container.InputContainer", name: str) -> Demuxed:
-    """Read the whole segment. Raises MediaError if it holds neither video nor audio."""
+def demux(container: "av.container.InputContainer", piece: Piece) -> Demuxed:
+    """Read the whole segment.
+
+    Raises MediaError if it breaks off, or holds neither video nor audio.
+    """
     video = next(iter(container.streams.video), None)
     audio = next(iter(container.streams.audio), None)
     streams = [stream for stream in (video, audio) if stream is not None]
     if not streams:
-        raise MediaError(f"{name} holds neither video nor audio")
-    packets = [packet for packet in container.demux(*streams) if packet.size]
+        raise MediaError(f"{_name(piece)} holds neither video nor audio")
+    with _readable(piece):
+        packets = [packet for packet in container.demux(*streams) if packet.size]
     return Demuxed(video, audio, packets)
 
 
@@ -121,7 +125,7 @@ class Renderer:
     def _render(self, piece: Piece) -> None:
         try:
             with opened(piece) as container:
-                self._render_segment(piece, demux(container, _name(piece)))
+                self._render_segment(piece, demux(container, piece))
         except MediaError:
             if not piece.optional:
                 raise
@@ -242,9 +246,17 @@ def opened(piece: Piece) -> "Iterator[av.container.InputContainer]":
 
     Raises MediaError if the file has gone or is no segment.
     """
+    with _readable(piece):
+        container = av.open(piece.path, format="mpegts")
+    with container:
+        yield container
+
+
+@contextmanager
+def _readable(piece: Piece) -> Iterator[None]:
+    """Name the segment whose reading fails. What fails later, as writing does, is not its fault."""
     try:
-        with av.open(piece.path, format="mpegts") as container:
-            yield container
+        yield
     except FFmpegError as exc:
         problem = "is gone" if isinstance(exc, FileNotFoundError) else "cannot be read"
         raise MediaError(f"{_name(piece)} {problem}") from exc
