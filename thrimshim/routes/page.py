@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from thrimshim.config import Config
 
 _FILES = Path(__file__).parents[1] / "static"
+_OWN_FILES = {"page.js", "page.css", "icon.svg"}
 _PLAYER_FILE = "hls.min.js"
 
 
@@ -44,6 +45,6 @@ def add_page_routes(app: OpenAPI, config: Config) -> None:
     def static_file(path: FilePath) -> Response:
         if path.name == _PLAYER_FILE:
             return send_from_directory(config.player_folder, path.name, max_age=3600)
-        if path.name not in {"page.js", "page.css"}:
+        if path.name not in _OWN_FILES:
             raise NotFound(f"there is no {path.name}")
         return send_from_directory(_FILES, path.name)

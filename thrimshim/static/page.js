@@ -3,35 +3,55 @@
 const settings = document.documentElement.dataset;
 const POLL_MILLISECONDS = 2000;
 
-/* The stream: hls.js where the set-up installed it, else what the browser itself can play. */
+const video = document.getElementById("player");
+const backToLive = document.getElementById("live");
 
-function startPlayer() {
-  const video = document.getElementById("player");
-  const state = document.getElementById("player-state");
-  const address = `${settings.restreamer}/playlist/${encodeURIComponent(settings.channel)}.m3u8`;
-  const say = (text) => { state.textContent = text; };
-  video.addEventListener("playing", () => say("Playing live."));
-  video.addEventListener("waiting", () => say("Waiting for the stream…"));
+/* The player: hls.js where the set-up installed it, else what the browser itself can play. */
+
+const live = {
+  address: `${settings.restreamer}/playlist/${encodeURIComponent(settings.channel)}.m3u8`,
+  label: "Playing live.",
+};
+let playing = live;
+let hls = null;
+
+function say(text) {
+  document.getElementById("player-state").textContent = text;
+}
+
+function play(source) {
+  playing = source;
+  backToLive.hidden = source === live;
   if (window.Hls && Hls.isSupported()) {
-    const hls = new Hls();
-    hls.on(Hls.Events.ERROR, (name, error) => {
-      if (!error.fatal) { return; }
-      say(`The stream can't be played right now (${error.details}); trying again.`);
-      hls.destroy();
-      setTimeout(startPlayer, POLL_MILLISECONDS);
-    });
-    hls.loadSource(address);
-    hls.attachMedia(video);
+    playWithHls(source);
   } else if (video.canPlayType("application/vnd.apple.mpegurl")) {
-    video.src = address;
+    video.src = source.address;
   } else {
     say("This browser plays no HLS by itself. Install npm, run `make setup` and reload.");
     return;
   }
-  video.play().catch(() => say("Press play to watch."));
+  video.play().catch((error) => {
+    if (error.name === "NotAllowedError") { say("Press play to watch."); }
+  });
 }
 
-/* The events, asked for again and again; the server answers 304 when nothing has changed. */
+function playWithHls(source) {
+  if (hls) { hls.destroy(); }
+  const mine = hls = new Hls();
+  mine.on(Hls.Events.ERROR, (name, error) => {
+    if (!error.fatal || hls !== mine) { return; }
+    say(`The stream can't be played right now (${error.details}); trying again.`);
+    setTimeout(() => { if (hls === mine) { play(source); } }, POLL_MILLISECONDS);
+  });
+  mine.loadSource(source.address);
+  mine.attachMedia(video);
+}
+
+video.addEventListener("playing", () => say(playing.label));
+video.addEventListener("waiting", () => say("Waiting for the stream…"));
+backToLive.addEventListener("click", () => play(live));
+
+/* The events. */
 
 function element(name, text, className) {
   const made = document.createElement(name);
@@ -40,61 +60,102 @@ function element(name, text, className) {
   return made;
 }
 
-function momentCell(event) {
-  const cell = element("td", event.video_title || event.description || event.id);
-  if (event.event_start) { cell.append(element("small", `${event.event_start.slice(0, 19)} UTC`)); }
-  return cell;
+function titleOf(event) {
+  return event.video_title || event.description || event.id;
 }
 
-function stateCell(event) {
-  const cell = element("td");
-  cell.append(element("span", event.state, `state state-${event.state}`));
-  if (event.state === "CLAIMED" && event.frames_total > 0) {
-    const bar = element("progress");
-    bar.max = event.frames_total;
-    bar.value = event.frames_done;
-    cell.append(bar, element("small", `${event.frames_done} of ${event.frames_total} frames`));
-  }
-  if (event.error) { cell.append(element("small", event.error, "error")); }
-  return cell;
+function clock(time) {
+  return time.slice(11, 19);
 }
 
-function videoCell(event) {
-  const cell = element("td");
-  const link = event.video_link || "";
-  if (/^https?:/.test(link)) {
-    const anchor = element("a", "watch");
-    anchor.href = link;
-    cell.append(anchor);
-  } else {
-    cell.textContent = link;
+function when(event) {
+  const [start, end] = event.video_ranges?.[0] ?? [event.event_start, event.event_end];
+  if (!start) { return ""; }
+  return `${start.slice(0, 10)}, ${clock(start)}${end ? ` to ${clock(end)}` : ""} UTC`;
+}
+
+function heading(event) {
+  const made = element("h3");
+  made.append(
+    element("span", titleOf(event)),
+    element("span", event.state, `state state-${event.state}`),
+  );
+  return made;
+}
+
+function progress(event) {
+  const bar = element("progress");
+  bar.max = event.frames_total;
+  bar.value = event.frames_done;
+  return [bar, element("p", `${event.frames_done} of ${event.frames_total} frames`)];
+}
+
+function rangeButton(event, [start, end], label) {
+  const channel = encodeURIComponent(event.video_channel || settings.channel);
+  const quality = encodeURIComponent(event.video_quality || "source");
+  const query = new URLSearchParams({ start, end });
+  const address = `${settings.restreamer}/playlist/${channel}/${quality}.m3u8?${query}`;
+  const made = element("button", label);
+  made.type = "button";
+  made.addEventListener("click", () => play({ address, label: `Playing ${titleOf(event)}.` }));
+  return made;
+}
+
+function actions(event) {
+  const made = element("div", "", "actions");
+  const ranges = event.video_ranges ?? [];
+  ranges.forEach((range, index) => {
+    const label = ranges.length > 1 ? `Play range ${index + 1}` : "Play the moment";
+    made.append(rangeButton(event, range, label));
+  });
+  if (/^https?:/.test(event.video_link || "")) {
+    const link = element("a", "Watch the video");
+    link.href = event.video_link;
+    made.append(link);
   }
-  return cell;
+  return made;
+}
+
+/* A page can't link to a file of the machine, so its path is shown. */
+function filePath(event) {
+  return decodeURIComponent(event.video_link.slice("file://".length));
+}
+
+function card(event) {
+  const made = element("li");
+  made.append(heading(event));
+  if (when(event)) { made.append(element("p", when(event))); }
+  if (event.state === "CLAIMED" && event.frames_total > 0) { made.append(...progress(event)); }
+  if (event.error) { made.append(element("p", event.error, "error")); }
+  if (event.video_link?.startsWith("file://")) { made.append(element("p", filePath(event))); }
+  made.append(actions(event));
+  return made;
 }
 
 function showEvents(events) {
-  const rows = events.map((event) => {
-    const row = element("tr");
-    row.append(momentCell(event), stateCell(event), videoCell(event));
-    return row;
-  });
-  const body = document.getElementById("events");
-  body.replaceChildren(...rows);
-  body.closest("table").hidden = events.length === 0;
+  document.getElementById("events").replaceChildren(...events.map(card));
   document.getElementById("events-state").textContent =
     events.length ? "" : "No events yet. Create one with POST /thrimshim.";
 }
 
+/* Asked for again and again; the server answers 304 when nothing has changed, and then the page
+   stays as it is too: a button that has the focus keeps it. */
+
+let shown = "";
+
 async function pollEvents() {
   try {
     const answer = await fetch("/thrimshim");
-    if (!answer.ok) { throw new Error(await answer.text()); }
-    showEvents(await answer.json());
+    const text = await answer.text();
+    if (!answer.ok) { throw new Error(text); }
+    if (text !== shown) { showEvents(JSON.parse(text)); }
+    shown = text;
   } catch (error) {
+    shown = "";
     document.getElementById("events-state").textContent = `Can't load the events: ${error.message}`;
   }
   setTimeout(pollEvents, POLL_MILLISECONDS);
 }
 
-startPlayer();
+play(live);
 pollEvents();
