@@ -34,4 +34,5 @@ lock: test-setup ## Resolve the dependencies anew
 	@scripts/lock
 
 clean: ## Remove everything that was installed or recorded here
-	rm -rf .venv node_modules var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@# For root the demo's Postgres lies elsewhere, behind a link.
+	rm -rf "$$(readlink -m var/demo/postgres)" .venv node_modules var .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -30,7 +30,7 @@ class ServiceCommand(click.Command):
         for param in self.params:
             if param.name is None or param.envvar is not None:
                 continue
-            flag = param.name.upper()
+            flag = _flag(param)
             param.envvar = [f"WUBLOADER_{service}_{flag}"]
             if param.name not in _OWN_VARIABLE_ONLY:
                 param.envvar.append(f"WUBLOADER_{flag}")
@@ -38,6 +38,11 @@ class ServiceCommand(click.Command):
                 param.show_envvar = True
                 if param.show_default is None:
                     param.show_default = True
+
+
+def _flag(param: click.Parameter) -> str:
+    """The name on the command line, as it stands in environment variables."""
+    return param.opts[0].lstrip("-").replace("-", "_").upper()
 
 
 def service_command(name: str) -> Callable[[Callable[..., int]], ServiceCommand]:

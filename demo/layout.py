@@ -1,6 +1,7 @@
 """Where the demo keeps its things, and on which ports it listens."""
 
 import errno
+import os
 import shutil
 import socket
 from dataclasses import dataclass
@@ -38,13 +39,17 @@ class Layout:
         return f"http://127.0.0.1:{self.ports[service]}"
 
     def prepare(self) -> None:
-        """Make the folders. Raises ConfigError if they cannot be made, or the disk is full."""
+        """Make the folders. Raises ConfigError if they cannot be used, or the disk is full."""
+        folders = (self.home, self.store, self.videos, self.logs)
         try:
-            for folder in (self.store, self.videos, self.logs):
+            for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.home).free
         except OSError as exc:
             raise ConfigError(f"cannot use {self.home}: {exc.strerror}") from exc
+        for folder in folders:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise ConfigError(f"{folder} belongs to somebody else; remove it and start again")
         if free < _NEEDED_BYTES:
             raise ConfigError(
                 f"only {free // 1_000_000} MB are free for {self.home};"

