@@ -22,6 +22,7 @@ _PORT_FLAG = {
     "restreamer": "--port",
     "thrimshim": "--port",
     "demo.origin": "--port",
+    "bench.origin": "--port",
 }
 
 
