@@ -6,8 +6,10 @@ the segments themselves count, never the order in which they are listed.
 
 1. Starts within `TOLERANCE` compete as one: `full` beats `suspect` beats `partial`. Among fulls the
    longest wins, then the largest file, then the highest hash; among the rest the largest file.
+   What is still equal is decided by the name, so that no order of listing ever decides.
 2. Of whole sequences of the winners the one with the most time covered by fulls wins, then by
-   suspects, then by partials, then the one with the fewest segments.
+   suspects, then by partials, then the one with the fewest segments. What lies wholly inside of
+   what is used already is never added.
 3. Neighbours that meet within `TOLERANCE` are contiguous; what is missing is a `Hole`. Whatever
    follows a segment that is not full is preceded by a hole, if need be of length zero.
 4. An overlap above `TOLERANCE` is no hole: both are used, the later from where the earlier ends.
@@ -82,10 +84,11 @@ def _winner(group: list[Segment], size_of: SizeOf) -> Segment:
     return max(group, key=lambda segment: _strength(segment, size_of))
 
 
-def _strength(segment: Segment, size_of: SizeOf) -> tuple[int, Micros, int, str, Micros]:
+def _strength(segment: Segment, size_of: SizeOf) -> tuple[int, Micros, int, str, Micros, str]:
     # The duration of what is not full is only a promise; its size is what arrived.
     duration = segment.duration if segment.type is SegmentType.FULL else 0
-    return _RANK[segment.type], duration, size_of(segment), segment.hash, -segment.start
+    rank = _RANK[segment.type]
+    return rank, duration, size_of(segment), segment.hash, -segment.start, segment.name
 
 
 def _islands(winners: list[Segment]) -> Iterator[list[Segment]]:
@@ -93,7 +96,8 @@ def _islands(winners: list[Segment]) -> Iterator[list[Segment]]:
     island: list[Segment] = []
     reach = 0
     for segment in winners:
-        if island and segment.start >= reach - TOLERANCE:
+        # One that ends within reach adds nothing behind it, however little they overlap.
+        if island and segment.start >= reach - TOLERANCE and segment.end > reach:
             yield island
             island = []
         reach = max(reach, segment.end) if island else segment.end
@@ -103,29 +107,55 @@ def _islands(winners: list[Segment]) -> Iterator[list[Segment]]:
 
 
 def _best_path(island: list[Segment], span: TimeRange) -> list[Segment]:
-    """Dynamic programming over overlapping segments: the best path that ends with each of them."""
+    """Dynamic programming over overlapping segments: the best path that ends with each of them.
+
+    Of the paths that have ended where a segment starts only the best can lead to it, so each
+    segment is compared with few others, however long the island is.
+    """
     if len(island) == 1:
         return island
     values: list[_Value] = []
     previous: list[int | None] = []
+    ended: int | None = None  # the best path that ends before the current segment
+    reaching: list[int] = []  # earlier segments that reach into the current one, or beyond
     for index, segment in enumerate(island):
-        best = _contribution(segment, span.start, span)
-        link = None
-        for earlier in range(index):
-            before = island[earlier]
-            if before.end >= segment.end:
-                continue  # the later one would add nothing
-            value = _add(values[earlier], _contribution(segment, before.end, span))
-            if value > best:
-                best, link = value, earlier
+        for earlier in reaching:
+            if island[earlier].end <= segment.start and (
+                ended is None or values[earlier] > values[ended]
+            ):
+                ended = earlier
+        reaching = [earlier for earlier in reaching if island[earlier].end > segment.start]
+        candidates = reaching if ended is None else [ended, *reaching]
+        best, link = _best_step(island, values, candidates, segment, span)
         values.append(best)
         previous.append(link)
+        reaching.append(index)
     at: int | None = max(range(len(island)), key=lambda index: (values[index], -index))
     path: list[Segment] = []
     while at is not None:
         path.append(island[at])
         at = previous[at]
     return path[::-1]
+
+
+def _best_step(
+    island: list[Segment],
+    values: list[_Value],
+    candidates: list[int],
+    segment: Segment,
+    span: TimeRange,
+) -> tuple[_Value, int | None]:
+    """The best path that ends with `segment`: its value, and which of `candidates` it follows."""
+    best = _contribution(segment, span.start, span)
+    link = None
+    for earlier in candidates:
+        before = island[earlier]
+        if before.end >= segment.end:
+            continue  # the later one would add nothing
+        value = _add(values[earlier], _contribution(segment, before.end, span))
+        if value > best:
+            best, link = value, earlier
+    return best, link
 
 
 def _contribution(segment: Segment, covered_until: Micros, span: TimeRange) -> _Value:
