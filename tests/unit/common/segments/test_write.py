@@ -1,0 +1,212 @@
+"""The durable write: whole under its final name, or not there at all."""
+
+import errno
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from common.segments.path import Segment, SegmentType, encode_hash, parse_name
+from common.segments.store import SegmentStore
+from common.segments.write import SegmentWriter
+from common.times import HOUR, SECOND, format_hour
+from tests.support.processes import ROOT
+from tests.support.seeds import seeded_random
+from tests.support.segments import NOON
+from tests.support.small_disk import fill_up, small_disk
+from tests.support.waiting import wait_until
+
+DATA = bytes(range(256)) * 188
+FULL = SegmentType.FULL
+KILLS = 25
+
+
+def writer(folder: Path) -> SegmentWriter:
+    return SegmentWriter(folder, NOON, 2 * SECOND)
+
+
+def write(folder: Path, data: bytes = DATA) -> Segment:
+    with writer(folder) as writing:
+        writing.write(data)
+        return writing.commit(FULL)
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def path_of(folder: Path, segment: Segment) -> Path:
+    return folder / segment.hour / segment.name
+
+
+def test_a_segment_appears_whole_under_the_name_of_its_bytes(tmp_path: Path) -> None:
+    with writer(tmp_path) as writing:
+        for begin in range(0, len(DATA), 1000):
+            writing.write(DATA[begin : begin + 1000])
+        (temp,) = files_below(tmp_path)
+        assert "-temp-" in temp.name
+        assert writing.size_bytes == len(DATA)
+        assert writing.hash == encode_hash(hashlib.sha256(DATA).digest())
+        segment = writing.commit(FULL)
+    assert (segment.start, segment.duration, segment.type) == (NOON, 2 * SECOND, FULL)
+    assert segment.hash == encode_hash(hashlib.sha256(DATA).digest())
+    assert files_below(tmp_path) == [path_of(tmp_path, segment)]
+    assert path_of(tmp_path, segment).read_bytes() == DATA
+
+
+def test_the_file_is_on_disk_before_it_has_its_name_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / format_hour(NOON)).mkdir()
+    fsync = os.fsync
+    synced = []
+
+    def recording(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        there = [found.name.split("-")[2] for found in files_below(tmp_path)]
+        synced.append(("folder" if path.is_dir() else "file", path.stat().st_size > 0, there))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recording)
+    write(tmp_path)
+    assert synced == [("file", True, ["temp"]), ("folder", True, ["full"])]
+
+
+def test_new_folders_are_flushed_to_those_that_hold_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+    synced = set()
+
+    def recording(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recording)
+    quality = tmp_path / "demo" / "source"
+    write(quality)
+    assert {tmp_path, tmp_path / "demo", quality, quality / format_hour(NOON)} <= synced
+
+
+def test_the_landing_time_is_that_of_the_commit(tmp_path: Path) -> None:
+    with writer(tmp_path) as writing:
+        writing.write(DATA)
+        (temp,) = files_below(tmp_path)
+        os.utime(temp, (0, 0))
+        before = time.time()
+        segment = writing.commit(FULL)
+    landed = path_of(tmp_path, segment).stat().st_mtime
+    # Files are stamped with a clock that ticks every few milliseconds.
+    assert before - 0.05 <= landed <= time.time()
+
+
+def test_what_the_bytes_told_replaces_what_was_promised(tmp_path: Path) -> None:
+    with writer(tmp_path) as writing:
+        writing.write(DATA)
+        segment = writing.commit(SegmentType.SUSPECT, start=NOON + HOUR, duration=SECOND)
+    assert (segment.start, segment.duration) == (NOON + HOUR, SECOND)
+    assert files_below(tmp_path) == [path_of(tmp_path, segment)]
+
+
+def test_an_empty_segment_can_be_kept(tmp_path: Path) -> None:
+    with writer(tmp_path) as writing:
+        segment = writing.commit(SegmentType.SUSPECT)
+    assert path_of(tmp_path, segment).read_bytes() == b""
+
+
+def test_what_is_not_committed_leaves_nothing(tmp_path: Path) -> None:
+    with writer(tmp_path) as writing:
+        writing.write(DATA)
+    with pytest.raises(RuntimeError, match="broke off"), writer(tmp_path) as writing:
+        writing.write(DATA)
+        raise RuntimeError("broke off")
+    assert files_below(tmp_path) == []
+
+
+def test_a_final_name_is_never_written_again(tmp_path: Path) -> None:
+    with writer(tmp_path) as late, writer(tmp_path) as early:
+        late.write(DATA)
+        early.write(DATA)
+        path = path_of(tmp_path, early.commit(FULL))
+        os.utime(path, (1, 1))
+        before = path.stat()
+        assert late.commit(FULL).name == path.name
+    assert path_of(tmp_path, write(tmp_path)) == path
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert files_below(tmp_path) == [path]
+
+
+@pytest.mark.parametrize("size_bytes", [300_000, 3_000_000])
+def test_a_full_disk_is_an_error_that_leaves_nothing_and_writing_goes_on_with_room(
+    tmp_path: Path, size_bytes: int
+) -> None:
+    """The smaller segment breaks off at the end of a chunk or at the flush, the larger at once."""
+    with small_disk(tmp_path / "disk", 1_000_000) as disk:
+        quality = disk / "source"
+        kept = write(quality)
+        ballast = disk / "ballast"
+        fill_up(ballast, leave_bytes=200_000)
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            write(quality, os.urandom(size_bytes))
+        assert files_below(quality) == [path_of(quality, kept)]
+        ballast.unlink()
+        again = write(quality, os.urandom(300_000))
+        assert path_of(quality, again).stat().st_size == 300_000
+
+
+WRITE_FOR_EVER = """
+import os, sys
+from pathlib import Path
+from common.segments.path import SegmentType
+from common.segments.write import SegmentWriter
+
+quality, start = Path(sys.argv[1]), int(sys.argv[2])
+while True:
+    with SegmentWriter(quality, start, 2_000_000) as writing:
+        for _ in range(4):
+            writing.write(os.urandom(188 * 100))
+        writing.commit(SegmentType.FULL)
+    start += 2_000_000
+"""
+
+
+def test_a_writer_that_is_killed_leaves_whole_files_and_temps_only(tmp_path: Path) -> None:
+    rng = seeded_random("kill a writer")
+    quality = tmp_path / "demo" / "source"
+    starts = count(NOON, HOUR)
+    for _ in range(KILLS):
+        _write_and_kill(quality, next(starts), rng.uniform(0, 0.02))
+    found = files_below(quality)
+    finals = [path for path in found if "-temp-" not in path.name]
+    assert len(finals) >= KILLS
+    for path in finals:
+        segment = parse_name(path.parent.name, path.name)
+        assert isinstance(segment, Segment)
+        assert encode_hash(hashlib.sha256(path.read_bytes()).digest()) == segment.hash
+    store = SegmentStore(tmp_path)
+    assert store.sweep_temps(-1) == len(found) - len(finals)
+    assert sorted(files_below(quality)) == sorted(finals)
+
+
+def _write_and_kill(quality: Path, start: int, seconds: float) -> None:
+    """Kill it some time after its first segment is there."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITE_FOR_EVER, str(quality), str(start)], cwd=ROOT
+    )
+    try:
+        wait_until(
+            lambda: any((quality / format_hour(start)).glob("*-full-*")),
+            "the writer writes",
+            interval=0.002,
+        )
+        time.sleep(seconds)
+    finally:
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
