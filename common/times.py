@@ -47,7 +47,8 @@ def parse_time(text: str) -> Micros:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return from_datetime(moment)
+        # In UTC at once, since an offset may lead out of the years that there are.
+        return from_datetime(moment.astimezone(UTC))
     except (ValueError, OverflowError) as exc:
         raise ValueError(f"{text!r} is not an ISO 8601 time such as 2026-07-01T12:00:00Z") from exc
 
@@ -63,9 +64,12 @@ def parse_hour(name: str) -> Micros:
 
     Raises ValueError for any other text.
     """
-    if not _HOUR_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no hour such as 2026-07-01T12")
-    return from_datetime(datetime.fromisoformat(name).replace(tzinfo=UTC))
+    try:
+        if not _HOUR_NAME.fullmatch(name):
+            raise ValueError("it is not YYYY-MM-DDTHH")
+        return from_datetime(datetime.fromisoformat(name).replace(tzinfo=UTC))
+    except ValueError as exc:
+        raise ValueError(f"{name!r} is no hour such as 2026-07-01T12") from exc
 
 
 def format_hour(micros: Micros) -> str:
