@@ -8,7 +8,7 @@ from statistics import median_low
 
 import numpy as np
 
-from common.media.timeline import unwrap
+from common.media.timeline import PTS_WRAP, unwrap
 
 PACKET_BYTES = 188
 SYNC_BYTE = 0x47
@@ -22,7 +22,7 @@ _AUDIO_IDS = range(0xC0, 0xE0)
 class Span:
     """The time that a segment's video covers (its audio, if there is no video), in ticks."""
 
-    first_pts: int
+    first_pts: int  # as it stands in the stream, below 2^33
     ticks: int
 
 
@@ -54,7 +54,7 @@ def measure(data: bytes) -> Span | None:
     if not stamps:
         return None
     steps = np.diff(stamps).tolist()
-    return Span(stamps[0], stamps[-1] - stamps[0] + (median_low(steps) if steps else 0))
+    return Span(stamps[0] % PTS_WRAP, stamps[-1] - stamps[0] + (median_low(steps) if steps else 0))
 
 
 def _packets(data: bytes) -> "np.ndarray[tuple[int, int], np.dtype[np.uint8]]":
