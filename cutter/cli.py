@@ -32,6 +32,7 @@ from cutter.service import run
 )
 @cli.database_option
 @cli.base_dir_option
+@cli.host_option
 @cli.metrics_port_option(8003)
 @click.option(
     "--lease-seconds",
@@ -53,6 +54,7 @@ def command(
     creds: Path | None,
     database: str,
     base_dir: Path,
+    host: str,
     metrics_port: int,
     lease_seconds: float,
     poll_seconds: float,
@@ -67,6 +69,7 @@ def command(
         creds=creds,
         database=database,
         base_dir=base_dir,
+        metrics_host=host,
         metrics_port=metrics_port,
         lease_seconds=lease_seconds,
         poll_seconds=poll_seconds,

@@ -35,6 +35,7 @@ class CutterConfig:
     creds: Path | None
     database: str
     base_dir: Path
+    metrics_host: str
     metrics_port: int
     lease_seconds: float
     poll_seconds: float

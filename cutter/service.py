@@ -98,7 +98,7 @@ def run(config: CutterConfig, registry: CollectorRegistry) -> int:
     daemon = Daemon()
     service = CutterService(config, registry)
     app = create_app("cutter", registry=registry, ready=service.ready)
-    server = HttpServer(app, host="0.0.0.0", port=config.metrics_port, service="cutter")  # noqa: S104
+    server = HttpServer(app, host=config.metrics_host, port=config.metrics_port, service="cutter")
     daemon.spawn("worker", service.work)
     daemon.spawn("notifications", service.listen)
     daemon.spawn("wake at stop", service.wake_at_stop)

@@ -243,6 +243,7 @@ def _environment_file(layout: Layout, dsn: str) -> str:
     "--home",
     type=click.Path(file_okay=False, path_type=Path),
     default=ROOT / "var" / "demo",
+    show_default="var/demo in the checkout",
     help="Keep everything in this folder.",
 )
 def command(once: bool, port_base: int | None, home: Path) -> int:

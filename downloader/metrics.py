@@ -80,6 +80,6 @@ class DownloaderMetrics:
         )
         self.swept = Counter(
             "wubloader_downloader_swept_temp_files_total",
-            "Temp files of crashed processes that were deleted at start.",
+            "Temp files of crashed processes that were deleted.",
             registry=registry,
         )

@@ -34,7 +34,10 @@ def _bustime(context: click.Context, param: click.Parameter, value: str | None) 
     help="Where videos may go: the names that the cutters' configuration gives.",
 )
 @click.option(
-    "--default-location", default=None, help="Where videos go by default. [the first of them]"
+    "--default-location",
+    default=None,
+    show_default="the first of them",
+    help="Where videos go by default.",
 )
 @click.option(
     "--bustime-start",
