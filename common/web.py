@@ -11,11 +11,13 @@ answers every request that has begun, and only then closes.
 import logging
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import click
 import gevent
 import gevent.socket
 from flask import Response, g, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
@@ -54,6 +56,21 @@ def text_response(text: str, status: int = 200) -> Response:
     return Response(text + "\n" if text else "", status, content_type="text/plain; charset=utf-8")
 
 
+def text_answer(description: str) -> dict[str, Any]:
+    """How `/openapi.json` describes an answer in plain text."""
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+class _Json(DefaultJSONProvider):
+    """Takes what is nested too deeply for anything that is no JSON: it is the client's error."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError as exc:
+            raise ValueError("the JSON is nested too deeply") from exc
+
+
 def create_app(service: str, *, registry: CollectorRegistry, ready: ReadyCheck) -> OpenAPI:
     """The application that every service starts from. See the module's description."""
     app = OpenAPI(
@@ -62,9 +79,14 @@ def create_app(service: str, *, registry: CollectorRegistry, ready: ReadyCheck) 
         doc_ui=False,
         validation_error_status=400,
         validation_error_callback=_bad_request,
+        responses={
+            400: text_answer("The request is wrong; each line names a parameter and why."),
+            503: text_answer("Not now; Retry-After says when to try again."),
+        },
         security_schemes={},  # without it the document holds a null, which is not valid
         static_folder=None,
     )
+    app.json = _Json(app)
     _add_metrics(app, registry)
     _add_errors(app)
 
@@ -122,11 +144,17 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def _bad_request(error: ValidationError) -> Response:
-    problems = (
-        f"{'.'.join(str(part) for part in problem['loc']) or 'request'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if not problems[0]["loc"]:
+        return text_response("send a JSON object, with 'Content-Type: application/json'", 400)
+    lines = (
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in problems
     )
-    return text_response("\n".join(problems), 400)
+    return text_response("\n".join(lines), 400)
+
+
+_ERROR_HEADERS = {"allow", "location", "retry-after", "content-range", "www-authenticate"}
 
 
 def _add_errors(app: OpenAPI) -> None:
@@ -138,9 +166,7 @@ def _add_errors(app: OpenAPI) -> None:
     def http_exception(error: HTTPException) -> Response:
         response = text_response(error.description or error.name, error.code or 500)
         response.headers.extend(
-            (name, value)
-            for name, value in error.get_headers()
-            if name.lower() in {"allow", "location", "retry-after", "content-range"}
+            (name, value) for name, value in error.get_headers() if name.lower() in _ERROR_HEADERS
         )
         return response
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from flask import request
+from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from common.db.database import Database
@@ -26,11 +27,18 @@ def token_authentication(database: Database) -> Authenticate:
     def authenticate() -> str:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthorized("send an API token: 'Authorization: Bearer TOKEN'")
+            raise _nobody(
+                "send an API token: 'Authorization: Bearer TOKEN'"
+                " (`python -m thrimshim.tokens create NAME` makes one)"
+            )
         with database.transaction() as cursor:
             name = queries.token_owner(cursor, token.strip())
         if name is None:
-            raise Unauthorized("this API token is unknown or has been revoked")
+            raise _nobody("this API token is unknown or has been revoked")
         return name
 
     return authenticate
+
+
+def _nobody(reason: str) -> Unauthorized:
+    return Unauthorized(reason, www_authenticate=WWWAuthenticate("bearer"))

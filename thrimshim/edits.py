@@ -18,6 +18,7 @@ from common.events import EDIT_COLUMNS, GIVEN_COLUMNS, MODIFIABLE_COLUMNS, Event
 from common.times import from_datetime, parse_time, to_datetime
 
 _LINK = re.compile(r"https?://[^\s]+", re.IGNORECASE)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _MAX_IMAGE_BYTES = 8 * 1024 * 1024
 _MAX_RANGES = 1000
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -59,9 +60,9 @@ def _image(value: object) -> bytes:
 
 
 def _clean(value: object) -> object:
-    """Postgres cannot store NUL, and no text of ours needs it."""
-    if isinstance(value, str) and "\0" in value:
-        raise ValueError("there is a NUL character in it")
+    """Postgres stores neither NUL nor half a surrogate pair, and no text of ours needs them."""
+    if isinstance(value, str) and _UNSTORABLE.search(value):
+        raise ValueError("there is a NUL character or half a surrogate pair in it")
     return value
 
 

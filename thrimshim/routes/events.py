@@ -31,6 +31,7 @@ from thrimshim.edits import (
     column_values,
     modified_values,
 )
+from thrimshim.routes import answers
 
 
 class EventPath(BaseModel):
@@ -53,6 +54,10 @@ class ResetQuery(BaseModel):
 
 class Created(BaseModel):
     id: str
+
+
+_CREATED: answers.Answers = {201: Created}
+_SAVED: answers.Answers = {201: {"description": "It is saved."}}
 
 
 class Events:
@@ -154,19 +159,37 @@ def add_event_routes(
     _add_reading(app, rules, bustime_start, database)
     _add_creating(app, database, authenticate)
 
-    @app.post("/thrimshim/<event_id>", responses={201: None})
+    @app.post(
+        "/thrimshim/<event_id>",
+        responses=_SAVED
+        | answers.WRITES
+        | answers.UNKNOWN
+        | answers.conflict("The event is in another state, or was changed in the meantime."),
+    )
     def edit_event(path: EventPath, body: Edit) -> Response:
         """Save a draft (UNEDITED), submit an edit (EDITED), or change what is DONE (MODIFIED)."""
         events.edit(path.event_id, body, authenticate())
         return Response(status=201)
 
-    @app.post("/thrimshim/manual-link/<event_id>", responses={201: None})
+    @app.post(
+        "/thrimshim/manual-link/<event_id>",
+        responses=_SAVED
+        | answers.WRITES
+        | answers.UNKNOWN
+        | answers.conflict("The event is not UNEDITED."),
+    )
     def manual_link(path: EventPath, body: ManualLink) -> Response:
         """Give an UNEDITED event the link of a video that exists already."""
         events.link(path.event_id, body, authenticate())
         return Response(status=201)
 
-    @app.post("/thrimshim/reset/<event_id>", responses={201: None})
+    @app.post(
+        "/thrimshim/reset/<event_id>",
+        responses=_SAVED
+        | answers.WRITES
+        | answers.UNKNOWN
+        | answers.conflict("The event's state is not reset without force."),
+    )
     def reset_event(path: EventPath, query: ResetQuery) -> Response:
         """Take an event back to UNEDITED; a running cut of it stops."""
         events.reset(path.event_id, force=query.force, editor=authenticate())
@@ -174,7 +197,7 @@ def add_event_routes(
 
 
 def _add_reading(app: OpenAPI, rules: Rules, bustime_start: str | None, database: Database) -> None:
-    @app.get("/thrimshim")
+    @app.get("/thrimshim", responses=answers.found("The events.") | answers.UNCHANGED)
     def list_events(query: Filter) -> Response:
         """All events, without their images."""
         with database.transaction() as cursor:
@@ -186,7 +209,10 @@ def _add_reading(app: OpenAPI, rules: Rules, bustime_start: str | None, database
             )
         return _conditional([event_document(row) for row in rows])
 
-    @app.get("/thrimshim/<event_id>")
+    @app.get(
+        "/thrimshim/<event_id>",
+        responses=answers.found("The event.") | answers.UNCHANGED | answers.UNKNOWN,
+    )
     def get_event(path: EventPath) -> Response:
         """One event, with what an editor's page needs to know of this installation."""
         with database.transaction() as cursor:
@@ -195,7 +221,7 @@ def _add_reading(app: OpenAPI, rules: Rules, bustime_start: str | None, database
             raise _unknown(path.event_id)
         return _conditional(editing_document(row, rules, bustime_start))
 
-    @app.get("/thrimshim/<event_id>/history")
+    @app.get("/thrimshim/<event_id>/history", responses=answers.found("The changes."))
     def history(path: EventPath) -> Response:
         """Who changed what in an event, oldest first: `{column: [before, after]}`."""
         with database.transaction() as cursor:
@@ -203,7 +229,12 @@ def _add_reading(app: OpenAPI, rules: Rules, bustime_start: str | None, database
 
 
 def _add_creating(app: OpenAPI, database: Database, authenticate: Authenticate) -> None:
-    @app.post("/thrimshim", responses={201: Created})
+    @app.post(
+        "/thrimshim",
+        responses=_CREATED
+        | answers.WRITES
+        | answers.conflict("There is an event of that id already."),
+    )
     def create_event(body: NewEvent) -> Response:
         """Create an event from its given columns."""
         editor = authenticate()

@@ -1,6 +1,5 @@
 """thrimshim as a real process over HTTP on a real Postgres."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,58 +8,9 @@ import pytest
 import requests
 
 from demo.postgres import Postgres
-from tests.support.processes import ServiceProcess, run_command
+from tests.support.processes import run_command
+from tests.support.thrimshim import EDIT, RANGE, Api, start_thrimshim
 from tests.support.waiting import wait_until
-
-RANGE = ["2026-07-01T12:00:00.000000", "2026-07-01T12:00:10.500000"]
-EDIT = {"state": "EDITED", "video_ranges": [RANGE], "video_title": "A title"}
-
-
-def start(dsn: str, *args: str) -> ServiceProcess:
-    return ServiceProcess(
-        "thrimshim",
-        *("--database", dsn, "--channel", "demo", "--upload-locations", "local,youtube"),
-        *("--bustime-start", "2026-07-01T00:00:00Z", "--host", "127.0.0.1"),
-        *args,
-    )
-
-
-class Api:
-    """A client of one thrimshim."""
-
-    def __init__(self, url: str) -> None:
-        self.url = f"{url}/thrimshim"
-        self.session = requests.Session()
-
-    def get(self, path: str = "", **kwargs: Any) -> requests.Response:
-        return self.session.get(self.url + path, timeout=20, **kwargs)
-
-    def post(self, path: str = "", body: Any = None, **kwargs: Any) -> requests.Response:
-        return self.session.post(self.url + path, json=body or {}, timeout=20, **kwargs)
-
-    def create(self, **given: Any) -> str:
-        answer = self.post(body=given)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    def event(self, event_id: str) -> dict[str, Any]:
-        answer = self.get(f"/{event_id}")
-        assert answer.status_code == 200, answer.text
-        event: dict[str, Any] = answer.json()
-        return event
-
-
-@pytest.fixture
-def api(database_dsn: str) -> Iterator[Api]:
-    with start(database_dsn, "--no-authentication") as process:
-        yield Api(process.wait_ready().url)
-
-
-def execute(dsn: str, statement: str) -> None:
-    connection = psycopg2.connect(dsn)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(statement)
-    connection.close()
 
 
 def test_an_event_is_created_edited_and_reset(api: Api) -> None:
@@ -206,7 +156,7 @@ def test_writing_needs_a_token_and_reading_does_not(database_dsn: str) -> None:
     made = run_command("thrimshim.tokens", "--database", database_dsn, "create", "alice")
     assert made.returncode == 0, made.stderr
     token = made.stdout.strip()
-    with start(database_dsn) as process:
+    with start_thrimshim(database_dsn) as process:
         api = Api(process.wait_ready().url)
         assert api.post().status_code == 401
         assert api.post("/auth-test", headers={"Authorization": "Bearer wrong"}).status_code == 401
@@ -238,7 +188,7 @@ def test_the_token_itself_is_not_stored(database_dsn: str) -> None:
 
 
 def test_a_restart_of_postgres_is_survived(own_postgres: Postgres) -> None:
-    with start(own_postgres.dsn, "--no-authentication") as process:
+    with start_thrimshim(own_postgres.dsn, "--no-authentication") as process:
         api = Api(process.wait_ready().url)
         event_id = api.create()
         own_postgres.kill()
@@ -252,7 +202,7 @@ def test_a_restart_of_postgres_is_survived(own_postgres: Postgres) -> None:
 
 def test_it_waits_for_a_database_that_comes_later(own_postgres: Postgres) -> None:
     own_postgres.stop()
-    with start(own_postgres.dsn, "--no-authentication") as process:
+    with start_thrimshim(own_postgres.dsn, "--no-authentication") as process:
         assert requests.get(f"{process.url}/readyz", timeout=20).status_code == 503
         assert requests.get(f"{process.url}/healthz", timeout=20).status_code == 200
         own_postgres.start()
@@ -261,9 +211,8 @@ def test_it_waits_for_a_database_that_comes_later(own_postgres: Postgres) -> Non
 
 
 def test_the_page_is_served_with_its_files(api: Api) -> None:
-    root = api.url.removesuffix("/thrimshim")
-    page = requests.get(f"{root}/", timeout=20)
+    page = requests.get(f"{api.root}/", timeout=20)
     assert "Wubloader" in page.text
     for name in ("page.js", "page.css"):
-        assert requests.get(f"{root}/static/{name}", timeout=20).status_code == 200
-    assert requests.get(f"{root}/static/..%2Fapp.py", timeout=20).status_code == 404
+        assert requests.get(f"{api.root}/static/{name}", timeout=20).status_code == 200
+    assert requests.get(f"{api.root}/static/..%2Fapp.py", timeout=20).status_code == 404
