@@ -57,7 +57,12 @@ class Created(BaseModel):
 
 
 _CREATED: answers.Answers = {201: Created}
-_SAVED: answers.Answers = {201: {"description": "It is saved."}}
+
+
+def _changed(conflict: str) -> answers.Answers:
+    """The answers to a change of an event; `conflict` says what stands against it."""
+    saved: answers.Answers = {201: {"description": "It is saved."}}
+    return saved | answers.WRITES | answers.UNKNOWN | answers.conflict(conflict)
 
 
 class Events:
@@ -161,10 +166,7 @@ def add_event_routes(
 
     @app.post(
         "/thrimshim/<event_id>",
-        responses=_SAVED
-        | answers.WRITES
-        | answers.UNKNOWN
-        | answers.conflict("The event is in another state, or was changed in the meantime."),
+        responses=_changed("The event is in another state, or was changed in the meantime."),
     )
     def edit_event(path: EventPath, body: Edit) -> Response:
         """Save a draft (UNEDITED), submit an edit (EDITED), or change what is DONE (MODIFIED)."""
@@ -173,10 +175,7 @@ def add_event_routes(
 
     @app.post(
         "/thrimshim/manual-link/<event_id>",
-        responses=_SAVED
-        | answers.WRITES
-        | answers.UNKNOWN
-        | answers.conflict("The event is not UNEDITED."),
+        responses=_changed("The event is not UNEDITED."),
     )
     def manual_link(path: EventPath, body: ManualLink) -> Response:
         """Give an UNEDITED event the link of a video that exists already."""
@@ -185,10 +184,7 @@ def add_event_routes(
 
     @app.post(
         "/thrimshim/reset/<event_id>",
-        responses=_SAVED
-        | answers.WRITES
-        | answers.UNKNOWN
-        | answers.conflict("The event's state is not reset without force."),
+        responses=_changed("The event's state is not reset without force."),
     )
     def reset_event(path: EventPath, query: ResetQuery) -> Response:
         """Take an event back to UNEDITED; a running cut of it stops."""
