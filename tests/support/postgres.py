@@ -75,10 +75,17 @@ def new_database(server_dsn: str, template: str) -> Iterator[str]:
         execute(server_dsn, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
+@contextmanager
+def migrated_database(config: pytest.Config) -> Iterator[str]:
+    """The DSN of a new database on the session's server, migrated."""
+    with new_database(config.stash[_DSN], TEMPLATE) as dsn:
+        yield dsn
+
+
 @pytest.fixture
 def database_dsn(pytestconfig: pytest.Config) -> Iterator[str]:
     """A migrated database of the test's own."""
-    with new_database(pytestconfig.stash[_DSN], TEMPLATE) as dsn:
+    with migrated_database(pytestconfig) as dsn:
         yield dsn
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from tests.support.fuzz import fuzz, operations
 from tests.support.thrimshim import EDIT, Api
 
-REQUESTS = 40
+REQUESTS = 30
 
 
 def test_every_answer_is_one_that_the_description_names(api: Api) -> None:
