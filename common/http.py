@@ -17,7 +17,7 @@ import gevent
 import requests
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from common.errors import BadStatus, BrokenTransfer, ConnectFailed, FetchError, TimedOut
 
@@ -70,9 +70,12 @@ class Response:
         """Where the body came from after redirects: relative URLs in it refer to this."""
 
     def chunks(self, size_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """Yield the body. Raises BrokenTransfer or TimedOut when it does not come in whole."""
+        """Yield the body as it comes in. Raises BrokenTransfer or TimedOut when it does not come in
+        whole, after all that did.
+        """
+        # Not `iter_content`, which drops a last chunk that is not full when the transfer breaks.
         with _translated(self._url, self._deadline, BrokenTransfer):
-            for chunk in self._raw.iter_content(size_bytes):
+            while chunk := self._raw.raw.read1(size_bytes, decode_content=True):
                 self._received.inc(len(chunk))
                 yield chunk
 
@@ -172,16 +175,14 @@ class HttpClient:
 
 @contextmanager
 def _translated(url: str, deadline: gevent.Timeout, otherwise: type[FetchError]) -> Iterator[None]:
-    """Turn what requests and the deadline raise into our errors, in one place."""
+    """Turn what requests, urllib3 and the deadline raise into our errors, in one place."""
     try:
         yield
     except gevent.Timeout as exc:
         if exc is not deadline:
             raise
         raise TimedOut(url, f"not complete after {deadline.seconds:g} s") from exc
-    except requests.Timeout as exc:
+    except (requests.Timeout, ReadTimeoutError) as exc:
         raise TimedOut(url, "the server stopped answering") from exc
-    except requests.RequestException as exc:
-        if exc.args and isinstance(exc.args[0], ReadTimeoutError):  # requests hides it in bodies
-            raise TimedOut(url, "the server stopped answering") from exc
+    except (requests.RequestException, HTTPError) as exc:
         raise otherwise(url, str(exc)) from exc

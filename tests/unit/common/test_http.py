@@ -1,5 +1,6 @@
 """Requests of ours against a server that misbehaves in every way that a server can."""
 
+import gzip
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 import gevent
 import pytest
 import requests
-import requests.exceptions
+import urllib3.exceptions
 from prometheus_client import CollectorRegistry
 
 from common.errors import BadStatus, BrokenTransfer, ConnectFailed, FetchError, TimedOut
@@ -57,7 +58,10 @@ class ScriptedServer:
     def _serve(self, connection: socket.socket) -> None:
         received = b""
         while b"\r\n\r\n" not in received:
-            chunk = connection.recv(65536)
+            try:
+                chunk = connection.recv(65536)
+            except OSError:  # closed by `close`
+                return
             if not chunk:
                 return
             received += chunk
@@ -85,6 +89,12 @@ ANSWERS = {
     "/hangs-up": CLOSE,
     "/no-http": b"SSH-2.0-OpenSSH_9.9\r\n\r\n" + CLOSE,
     "/truncated": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello" + CLOSE,
+    "/chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+    "/gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 25\r\n\r\n"
+    + gzip.compress(b"hello"),
+    "/broken-chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    + CLOSE,
     "/bad-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello" + CLOSE,
     "/bad-gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
     "/silent": HOLD,
@@ -143,6 +153,29 @@ def test_each_way_to_fail_is_one_of_our_errors(
     assert caught.value.url == server.url + path
 
 
+@pytest.mark.parametrize("path", ["/truncated", "/broken-chunks", "/stalls"])
+def test_what_came_before_a_body_broke_off_is_there(
+    server: ScriptedServer, client: HttpClient, path: str
+) -> None:
+    came = b""
+    with (
+        client.get(server.url + path, deadline_seconds=30) as response,
+        pytest.raises(FetchError),
+    ):
+        for chunk in response.chunks():
+            came += chunk
+    assert came == b"hello"
+
+
+@pytest.mark.parametrize("path", ["/chunks", "/gzip"])
+def test_a_body_comes_as_it_was_before_it_was_encoded(
+    server: ScriptedServer, client: HttpClient, path: str
+) -> None:
+    assert fetch(client, server.url + path) == b"hello"
+    assert fetch(client, server.url + path) == b"hello"
+    assert server.connections == 1
+
+
 def test_a_bad_status_says_which(server: ScriptedServer, client: HttpClient) -> None:
     with pytest.raises(BadStatus) as caught:
         fetch(client, server.url + "/forbidden")
@@ -163,12 +196,13 @@ def all_subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:
         yield from all_subclasses(subclass)
 
 
-def test_no_error_of_the_library_is_left_out() -> None:
-    base = requests.RequestException
+@pytest.mark.parametrize("base", [requests.RequestException, urllib3.exceptions.HTTPError])
+def test_no_error_of_the_libraries_is_left_out(base: type[BaseException]) -> None:
     kinds: list[type[BaseException]] = [base, *all_subclasses(base)]
-    assert requests.exceptions.ChunkedEncodingError in kinds
+    assert len(kinds) > 10
     for kind in kinds:
         error: BaseException = kind.__new__(kind)
+        vars(error).update(partial=0, expected=0, length=0)  # what some of them print
         with pytest.raises(FetchError), _translated("u", gevent.Timeout(), BrokenTransfer):
             raise error
 
