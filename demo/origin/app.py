@@ -114,6 +114,8 @@ class Answerer:
             fault=fault.kind.value if fault else None,
         )
         self._log.append(note)
+        if fault and fault.kind is Kind.STALL and fault.sent_bytes == 0:
+            self._stop.wait(fault.seconds)
         return response
 
     def _response(
@@ -139,8 +141,7 @@ def _spoilt(body: bytes, fault: Fault, stop: Stop) -> Response:
     half = len(body) // 2 // PACKET_BYTES * PACKET_BYTES
     sent = half if fault.sent_bytes is None else min(fault.sent_bytes, len(body))
     if fault.kind is Kind.STALL:
-        if sent == 0:
-            stop.wait(fault.seconds)
+        if sent == 0:  # who answers waits, not even the headers are sent
             return Response(body)
         return _with_length(_paused(body, sent, fault.seconds, stop), len(body))
     if fault.kind is Kind.SHORTEN:
