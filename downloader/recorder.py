@@ -269,7 +269,7 @@ class Recorder:
         entry.progress = Progress.STORED
         _source(entry).deliver()
         self._count(entry, outcome, listed)
-        if outcome.segment.type is SegmentType.PARTIAL:
+        if outcome.segment.type is SegmentType.PARTIAL or outcome.size_bytes == 0:
             self._note_gap(entry, outcome.loss or GapReason.NETWORK, outcome.detail, text)
 
     def _count(self, entry: Entry, outcome: Outcome, listed: float) -> None:
