@@ -79,6 +79,15 @@ class GapJournal:
         except OSError as exc:
             logger.warning("the gap journal %s cannot be written now: %s", self._file, exc)
 
+    def catch_up(self) -> None:
+        """Write what the disk did not take earlier: it takes segments again."""
+        if not self._waiting:
+            return
+        try:
+            self._write_waiting()
+        except OSError as exc:
+            logger.warning("the gap journal %s cannot be written yet: %s", self._file, exc)
+
     def _write_waiting(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("a") as file:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gevent.lock import BoundedSemaphore
+
 from common.daemon import Stop
 from common.errors import BadStatus, FetchError
 from common.http import HttpClient
@@ -53,7 +55,7 @@ class Outcome:
 
 
 class Getter:
-    """Fetches the segments of one quality into the store."""
+    """Fetches the segments of one quality into the store, `transfers` at a time."""
 
     def __init__(
         self,
@@ -64,13 +66,17 @@ class Getter:
         http: HttpClient,
         metrics: DownloaderMetrics,
         timing: Timing,
+        transfers: int,
     ) -> None:
         self._store = store
         self._names = (channel, quality)
         self._http = http
         self._metrics = metrics
         self._timing = timing
+        # Only transfers are counted: what waits for room on the disk keeps no other from its own.
+        self._slots = BoundedSemaphore(transfers)
         self._maps: dict[str, bytes] = {}
+        self._map_lock = BoundedSemaphore()
 
     def fetch(self, entry: Entry, stop: Stop, ask_fresh_address: Callable[[str], None]) -> Outcome:
         """Try until the segment is full, until its time is over, or until stop is set.
@@ -84,7 +90,8 @@ class Getter:
         loss, detail, suspects = GapReason.NETWORK, "", 0
         while True:
             try:
-                body = self._transfer(entry)
+                with self._slots:
+                    body = self._transfer(entry)
                 if body.type is SegmentType.FULL:
                     return self._store_patiently(entry, body, deadline, stop)
                 best = max(best or body, body, key=lambda found: found.worth)
@@ -144,10 +151,11 @@ class Getter:
         """The initialization section; asked for once for each address."""
         if url is None:
             return b""
-        if url not in self._maps:
-            with self._http.get(url, deadline_seconds=self._timing.attempt) as response:
-                self._maps = {url: response.read(_LIMIT_BYTES)}
-        return self._maps[url]
+        with self._map_lock:
+            if url not in self._maps:
+                with self._http.get(url, deadline_seconds=self._timing.attempt) as response:
+                    self._maps = {url: response.read(_LIMIT_BYTES)}
+            return self._maps[url]
 
     def _store_patiently(
         self,

@@ -27,8 +27,8 @@ class Progress(Enum):
 class Entry:
     """One segment. `segment` is the newest line that listed it, with the freshest address.
 
-    `doubtful` says that its time comes from a worker whose times had jumped; a worker without
-    doubts may have it fetched again. `source` is the worker that listed it last. `listings` counts
+    `doubtful` says that its time comes from a worker whose times had jumped; a worker whose times
+    did not may have it fetched again. `source` is the worker that listed it last. `listings` counts
     the lines, so that a fetch that waits can see that a fresh address has come.
     """
 
@@ -38,6 +38,10 @@ class Entry:
     progress: Progress
     source: object = None
     listings: int = 1
+
+    @property
+    def may_be_replaced(self) -> bool:
+        return self.doubtful and self.progress is not Progress.SKIPPED
 
 
 class Ledger:
@@ -81,6 +85,7 @@ class TimeBase:
     A playlist without EXT-X-PROGRAM-DATE-TIME says nothing about the time of day: the end of the
     first playlist is taken for the moment at which it was seen, and from there durations are
     counted along the sequence numbers. Where these do not continue, the clock is asked again.
+    Where a playlist stops saying its time, it is counted from what was said last.
     """
 
     def __init__(self) -> None:
@@ -90,8 +95,6 @@ class TimeBase:
     def starts(self, playlist: MediaPlaylist, now: Micros) -> list[Micros]:
         """The start of each of the playlist's segments; `now` is when it was seen."""
         segments = playlist.segments
-        if all(segment.program_time is not None for segment in segments):
-            return [segment.program_time or 0 for segment in segments]
         start = self._anchor(segments, now)
         starts = []
         for segment in segments:

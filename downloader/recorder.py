@@ -5,7 +5,7 @@ import time
 
 import gevent
 from gevent.event import Event
-from gevent.pool import Pool
+from gevent.pool import Group
 
 from common.daemon import Stop
 from common.http import HttpClient
@@ -65,7 +65,7 @@ class Recorder:
         self._ledger = Ledger()
         self._time_base = TimeBase()
         self._journal = GapJournal(store.base_dir, channel.name, quality)
-        self._fetches = Pool(transfers)
+        self._fetches = Group()
         self._getter = Getter(
             store=store,
             channel=channel.name,
@@ -73,6 +73,7 @@ class Recorder:
             http=http,
             metrics=metrics,
             timing=timing,
+            transfers=transfers,
         )
         self._stop = Stop()
         self._newest_listed: tuple[int, Micros] | None = None  # sequence number, end
@@ -196,6 +197,8 @@ class Recorder:
     ) -> bool:
         now = _now()
         starts = self._time_base.starts(playlist, now)
+        if self._begins_anew(worker, playlist, starts):
+            worker.begin_anew()
         news = False
         for segment, start in zip(playlist.segments, starts, strict=True):
             if not worker.is_new(segment):
@@ -206,6 +209,12 @@ class Recorder:
             news = self._offer(worker, segment, start, text) or news
         self._recorded_before = False
         return news
+
+    def _begins_anew(self, worker: Worker, playlist: MediaPlaylist, starts: list[Micros]) -> bool:
+        """Whether the newest line with a number that the worker has seen is not known."""
+        lines = zip(playlist.segments, starts, strict=True)
+        seen = [(segment, start) for segment, start in lines if not worker.is_new(segment)]
+        return bool(seen) and self._ledger.find(*seen[-1]) is None
 
     def _refresh(self, worker: Worker, segment: MediaSegment, start: Micros) -> Entry | None:
         """Give a segment that is known its newest address."""
@@ -221,16 +230,13 @@ class Recorder:
     def _offer(self, worker: Worker, segment: MediaSegment, start: Micros, text: str) -> bool:
         """Take a line that this worker had not shown before; False if another had."""
         entry = self._refresh(worker, segment, start)
-        settled = entry is not None and not (
-            entry.doubtful and entry.progress is Progress.STORED and not worker.doubts
-        )
-        if settled:
+        if entry is not None and (worker.jumped or not entry.may_be_replaced):
             return False
         entry = self._ledger.add(
             Entry(
                 segment=segment,
                 start=start,
-                doubtful=bool(worker.doubts) and "jumped" in worker.doubts,
+                doubtful=worker.jumped,
                 progress=Progress.FETCHING,
                 source=worker,
             )
@@ -267,6 +273,7 @@ class Recorder:
             self._note_gap(entry, outcome.loss or GapReason.NETWORK, outcome.detail, text)
             return
         entry.progress = Progress.STORED
+        self._journal.catch_up()
         _source(entry).deliver()
         self._count(entry, outcome, listed)
         if outcome.segment.type is SegmentType.PARTIAL or outcome.size_bytes == 0:

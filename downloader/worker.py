@@ -56,6 +56,7 @@ class Worker:
         self.variant = variant
         self.started = time.monotonic()
         self.doubts = ""
+        self.jumped = False
         self.delivered = False
         self.finished = False
         self.ended = False
@@ -144,6 +145,11 @@ class Worker:
             self._last = None
         return self._listener.on_playlist(self, playlist, text, first=first)
 
+    def begin_anew(self) -> None:
+        """What the playlist lists from now on is new, whatever its sequence numbers."""
+        logger.info("the origin has restarted with sequence numbers that it had before")
+        self._last = None
+
     def check_time(self, segment: MediaSegment, start: Micros, *, first: bool) -> None:
         """Compare a segment's time with where the one before ended.
 
@@ -158,6 +164,7 @@ class Worker:
             return
         jump = start - last_start - last.duration
         if abs(jump) > TOLERANCE:
+            self.jumped = True
             self.doubt(f"the playlist's time jumped by {jump / SECOND:.3f} s")
 
     def is_new(self, segment: MediaSegment) -> bool:
