@@ -11,15 +11,26 @@ Output time lies on a grid of whole frames: frame k is shown at `floor(k * 90000
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from statistics import median_low
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from common.times import Micros, TimeRange
 
 CLOCK_HZ = 90_000
 """MPEG-TS counts time in ticks of 1/90000 s (ISO/IEC 13818-1, 2.4.3.7)."""
+
+Ticks = npt.NDArray[np.int64]
+Stamps = Sequence[int] | Ticks
+"""Time stamps in ticks."""
+
+N = TypeVar("N", int, Ticks)
 
 PTS_WRAP = 1 << 33
 """Time stamps have 33 bits; they start again from 0 after 26.5 hours."""
@@ -36,8 +47,8 @@ _RATES = tuple(
 )
 
 
-def wrapped_difference(later: int, earlier: int) -> int:
-    """`later - earlier` in ticks, taken as the nearest value modulo 2^33."""
+def wrapped_difference(later: N, earlier: int) -> N:
+    """`later - earlier` in ticks, taken as the nearest value modulo 2^33. `later` may be an array."""
     return (later - earlier + PTS_WRAP // 2) % PTS_WRAP - PTS_WRAP // 2
 
 
@@ -49,18 +60,19 @@ def unwrap(stamps: Sequence[int]) -> list[int]:
     return [first + wrapped_difference(stamp, first) for stamp in stamps]
 
 
-def frames_in_range(start: Micros, offsets: Sequence[int], span: TimeRange) -> list[int]:
+def frames_in_range(start: Micros, offsets: Stamps, span: TimeRange) -> list[int]:
     """Indices of the frames that belong to `span`.
 
     `start` is the wall time of the segment, `offsets` are the frames' ticks after its first.
     """
-    base = start * _NINTHS + _BOUND_SLACK
-    low, high = span.start * _NINTHS, span.end * _NINTHS
-    return [
-        index
-        for index, offset in enumerate(offsets)
-        if low <= base + offset * _NINTHS_PER_TICK < high
-    ]
+    return np.flatnonzero(belongs(start, offsets, span)).tolist()
+
+
+def belongs(start: Micros, offsets: Stamps, span: TimeRange) -> "npt.NDArray[np.bool_]":
+    """For each frame whether it belongs to `span`; see `frames_in_range`."""
+    times = np.asarray(offsets, np.int64) * _NINTHS_PER_TICK + (start * _NINTHS + _BOUND_SLACK)
+    inside: npt.NDArray[np.bool_] = (times >= span.start * _NINTHS) & (times < span.end * _NINTHS)
+    return inside
 
 
 def frame_at(start: Micros, offsets: Sequence[int], moment: Micros) -> int | None:
@@ -93,30 +105,38 @@ def frame_rate(offsets: Sequence[int]) -> Fraction | None:
     return measured.limit_denominator(1001)
 
 
-def grid_time(slot: int, rate: Fraction) -> int:
-    """When slot `slot` is shown, in ticks after slot 0."""
-    return slot * CLOCK_HZ * rate.denominator // rate.numerator
+def grid_time(slot: N, rate: Fraction) -> N:
+    """When slot `slot` (or each of an array) is shown, in ticks after slot 0."""
+    return slot * (CLOCK_HZ * rate.denominator) // rate.numerator
 
 
-def nearest_slot(ticks: int, rate: Fraction) -> int:
-    """The slot whose time is nearest to `ticks` after slot 0."""
+def nearest_slot(ticks: N, rate: Fraction) -> N:
+    """The slot whose time is nearest to `ticks` (or each of an array) after slot 0."""
     scaled = 2 * ticks * rate.numerator + CLOCK_HZ * rate.denominator
     return scaled // (2 * CLOCK_HZ * rate.denominator)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Placement:
     """Where a segment's wanted frames go.
 
-    `slots` maps the PTS of each wanted frame to its slot on the output's grid. `joined` is true
-    where the segment's time does not continue that of the one before. Output time of any other
-    time stamp p of the segment (its audio) is `origin_ticks + (p - origin_pts)` modulo 2^33.
+    The frame with time stamp `kept[i]` goes to slot `numbers[i]` of the output's grid, whose time
+    is `ticks[i]`; frames whose slot is taken are left out. `joined` is true where the segment's
+    time does not continue that of the one before. Output time of any other time stamp p of the
+    segment (its audio) is `origin_ticks + (p - origin_pts)` modulo 2^33.
     """
 
-    slots: dict[int, int]
+    kept: Ticks
+    numbers: Ticks
+    ticks: Ticks
     joined: bool
     origin_pts: int
     origin_ticks: int
+
+    @cached_property
+    def slots(self) -> dict[int, int]:
+        """The slot of each kept frame, by its time stamp."""
+        return dict(zip(self.kept.tolist(), self.numbers.tolist(), strict=True))
 
 
 class Grid:
@@ -130,14 +150,25 @@ class Grid:
     def __init__(self, rate: Fraction) -> None:
         self.rate = rate
         self.next_slot = 0
+        self._epoch = (0, 0)  # a slot and its time, from which this rate counts
         self._origin: tuple[int, int] | None = None  # a run's first PTS and its slot
         self._last_pts: int | None = None
         self._last_step = grid_time(1, rate)
+
+    def time_of(self, slot: int) -> int:
+        """When `slot` is shown, in ticks after slot 0. Later ones move when the rate changes."""
+        return self._epoch[1] + grid_time(slot - self._epoch[0], self.rate)
 
     def begin_range(self) -> None:
         """What follows is another range (or follows a hole): it joins on, whatever its PTS say."""
         self._origin = None
         self._last_pts = None
+
+    def change_rate(self, rate: Fraction) -> None:
+        """From the next slot on frames are shown at another rate, as the source's are."""
+        self._epoch = (self.next_slot, self.time_of(self.next_slot))
+        self.rate = rate
+        self._origin = None
 
     def continues(self, first_pts: int) -> bool:
         """Whether a segment whose first frame has this PTS continues the one before."""
@@ -146,49 +177,52 @@ class Grid:
         late = wrapped_difference(first_pts, self._last_pts) - self._last_step
         return abs(late) * 2 <= self._last_step
 
-    def place(self, stamps: Iterable[int], wanted: Iterable[int]) -> Placement | None:
+    def place(self, stamps: Stamps, wanted: Stamps) -> Placement | None:
         """Place `wanted` (PTS in order of display) out of all the segment's `stamps` (likewise).
 
         None if nothing is wanted.
         """
-        everything = list(stamps)
-        chosen = list(wanted)
-        joined = not (everything and self.continues(everything[0])) or self._origin is None
-        if everything:
-            self._last_pts = everything[-1]
+        everything = np.asarray(stamps, np.int64)
+        chosen = np.asarray(wanted, np.int64)
+        joined = self._origin is None or not (
+            everything.size and self.continues(int(everything[0]))
+        )
+        if everything.size:
+            self._last_pts = int(everything[-1])
             # A source may change its rate: a frame is as long as those of its own segment.
-            steps = [after - before for before, after in itertools.pairwise(everything)]
-            self._last_step = median_low(steps) if steps else self._last_step
-        if not chosen:
+            steps = np.sort(np.diff(everything))
+            self._last_step = int(steps[(len(steps) - 1) // 2]) if steps.size else self._last_step
+        if not chosen.size:
             return None
         if joined or self._origin is None:
-            self._origin = (chosen[0], self.next_slot)
+            self._origin = (int(chosen[0]), self.next_slot)
         first_pts, first_slot = self._origin
-        slots: dict[int, int] = {}
-        for pts in chosen:
-            slot = first_slot + nearest_slot(wrapped_difference(pts, first_pts), self.rate)
-            if slot >= self.next_slot:
-                slots[pts] = slot
-                self.next_slot = slot + 1
-        # Long runs would leave the range of a wrapped difference: move the origin along.
-        self._move_origin(slots)
-        return Placement(
-            slots=slots,
+        numbers = first_slot + nearest_slot(wrapped_difference(chosen, first_pts), self.rate)
+        reached = np.maximum.accumulate(np.append(self.next_slot - 1, numbers))
+        free = numbers > reached[:-1]
+        self.next_slot = int(reached[-1]) + 1
+        placement = Placement(
+            kept=chosen[free],
+            numbers=numbers[free],
+            ticks=self._epoch[1] + grid_time(numbers[free] - self._epoch[0], self.rate),
             joined=joined,
-            origin_pts=self._origin[0],
-            origin_ticks=grid_time(self._origin[1], self.rate),
+            origin_pts=first_pts,
+            origin_ticks=self.time_of(first_slot),
         )
+        self._move_origin()
+        return placement
 
-    def _move_origin(self, slots: dict[int, int]) -> None:
-        """Restart the run's arithmetic at a frame that lies on the grid exactly, once a while."""
-        if self._origin is None or not slots:
+    def _move_origin(self) -> None:
+        """Restart the run's arithmetic at a frame that lies on the grid exactly, once a while.
+
+        Long runs would leave the range of a wrapped difference.
+        """
+        if self._origin is None:
             return
         first_pts, first_slot = self._origin
         # A second of whole frames is a whole number of ticks times the rate's denominator.
         period = self.rate.numerator
-        _pts, slot = next(iter(slots.items()))
-        if slot - first_slot < period:
-            return
-        periods = (slot - first_slot) // period
-        moved = (first_pts + periods * CLOCK_HZ * self.rate.denominator) % PTS_WRAP
-        self._origin = (moved, first_slot + periods * period)
+        periods = (self.next_slot - 1 - first_slot) // period
+        if periods > 0:
+            moved = (first_pts + periods * CLOCK_HZ * self.rate.denominator) % PTS_WRAP
+            self._origin = (moved, first_slot + periods * period)
