@@ -132,7 +132,7 @@ def encode_command(
         probesize=32,
         analyzeduration=0,
     )
-    sound = ffmpeg.input(_sound(), format="lavfi").audio.filter_multi_output("asplit")
+    sound = ffmpeg.input(sound_source(), format="lavfi").audio.filter_multi_output("asplit")
     drawn = _draw(pictures.video, captions).filter_multi_output("split")
     outputs = [
         ffmpeg.output(
@@ -209,7 +209,8 @@ def _options(spec: StreamSpec, rendition: Rendition, segment_list: str) -> dict[
     return options | {"t": float(spec.frame_count / spec.frame_rate)}
 
 
-def _sound() -> str:
+def sound_source(rate: int = AUDIO_RATE) -> str:
+    """The sound from the stream's start on, without an end, as a lavfi source."""
     second = "mod(t,1)"
     chirp = (
         f"0.6*lt({second},{CHIRP_SECONDS})"
@@ -219,7 +220,7 @@ def _sound() -> str:
         f"0.4*between({second},{TONE_FROM_SECONDS},{TONE_TO_SECONDS})"
         f"*sin(2*PI*({TONE_FIRST_HZ}+{TONE_STEP_HZ}*mod(floor(t),{SECONDS_TOLD_APART}))*t)"
     )
-    return f"aevalsrc=exprs='{chirp}+{tone}':s={AUDIO_RATE}:c=mono"
+    return f"aevalsrc=exprs='{chirp}+{tone}':s={rate}:c=mono"
 
 
 def _ratio(rate: Fraction) -> str:

@@ -3,11 +3,12 @@
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import demo.origin.code
 import demo.origin.encoder
@@ -17,7 +18,15 @@ from common.times import SECOND, Micros, format_hour
 from demo.origin.encoder import StreamSpec
 from demo.origin.recorded import RecordedSegment, RecordedSet, encode_set, load_set
 
-__all__ = ["RecordedSegment", "RecordedSet", "fill_store", "recorded_set"]
+__all__ = [
+    "RecordedSegment",
+    "RecordedSet",
+    "StoredSegment",
+    "fill_store",
+    "made_once",
+    "recorded_set",
+    "store_bytes",
+]
 
 _CACHE = Path(__file__).parents[2] / "var" / "test-media"
 
@@ -33,26 +42,34 @@ _SETS = {
 def recorded_set(name: str = "plain") -> RecordedSet:
     """The set of that name, encoded now if this machine does not have it yet."""
     spec = _SETS[name]
-    folder = _CACHE / f"{name}-{_fingerprint(spec)}"
+    modules = (demo.origin.code, demo.origin.encoder, demo.origin.recorded)
+    folder = made_once(name, spec, modules, lambda folder: encode_set(folder, spec))
+    return load_set(folder)
+
+
+def made_once(
+    name: str, recipe: object, modules: Iterable[ModuleType], make: Callable[[Path], None]
+) -> Path:
+    """The folder that `make` fills, called only if this machine does not have it yet.
+
+    What it makes depends on the repr of `recipe` and on the text of `modules`.
+    """
+    folder = _CACHE / f"{name}-{_fingerprint(recipe, modules)}"
     _CACHE.mkdir(parents=True, exist_ok=True)
     with (_CACHE / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            _encode(spec, folder)
-    return load_set(folder)
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
 
 
-def _encode(spec: StreamSpec, folder: Path) -> None:
-    unfinished = folder.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    encode_set(unfinished, spec)
-    unfinished.rename(folder)
-
-
-def _fingerprint(spec: StreamSpec) -> str:
-    """Changes with everything that the encoded bytes depend on."""
-    digest = hashlib.sha256(repr(spec).encode())
-    for module in (demo.origin.code, demo.origin.encoder, demo.origin.recorded):
+def _fingerprint(recipe: object, modules: Iterable[ModuleType]) -> str:
+    digest = hashlib.sha256(repr(recipe).encode())
+    for module in modules:
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -63,7 +80,7 @@ class StoredSegment:
 
     path: Path
     segment: Segment
-    numbers: range
+    numbers: Sequence[int]
 
 
 def fill_store(
@@ -99,14 +116,21 @@ def fill_store(
         if kind is SegmentType.PARTIAL:
             data = data[: len(data) // 2]
         duration = round(source.duration_seconds * SECOND)
-        path, segment = _store(base_dir / channel / quality, data, start + offset, duration, kind)
+        path, segment = store_bytes(
+            base_dir / channel / quality, data, start + offset, duration, kind
+        )
         stored.append(StoredSegment(path=path, segment=segment, numbers=source.numbers))
     return stored
 
 
-def _store(
-    quality_dir: Path, data: bytes, start: Micros, duration: Micros, kind: SegmentType
+def store_bytes(
+    quality_dir: Path,
+    data: bytes,
+    start: Micros,
+    duration: Micros,
+    kind: SegmentType = SegmentType.FULL,
 ) -> tuple[Path, Segment]:
+    """Write a segment under the name that a downloader would have given it."""
     digest = encode_hash(hashlib.sha256(data).digest())
     name = format_name(start, duration, kind, digest)
     path = quality_dir / format_hour(start) / name
