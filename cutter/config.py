@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import ConfigError
-from common.media.cut import CutType
+from common.media.plan import CutType
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _LOCAL_KEYS = {"type", "path", "cut_type", "url_prefix", "write_info"}

@@ -18,7 +18,8 @@ from gevent.event import Event as Flag
 from common.daemon import Stop
 from common.errors import DatabaseUnavailable, HolesNotAllowed, LeaseLost, WubloaderError
 from common.events import EventState
-from common.media.cut import CutPlan, cut_to_file, plan_cut
+from common.media.cut import cut_to_file
+from common.media.plan import CutPlan, plan_cut
 from common.segments.store import SegmentStore
 from common.threads import in_thread
 from cutter.backends.base import Backend

@@ -75,6 +75,19 @@ def belongs(start: Micros, offsets: Stamps, span: TimeRange) -> "npt.NDArray[np.
     return inside
 
 
+def bound_before(start: Micros, offsets: Sequence[int], index: int) -> Micros:
+    """The bound of a range that parts frame `index` from those before it: its own time, rounded.
+
+    `start` and `offsets` are those of `frames_in_range`; offsets are sorted, each once.
+    """
+    own = start + round(Fraction(offsets[index] * _NINTHS_PER_TICK, _NINTHS))
+    if not index:
+        return own
+    # Broken sources have frames that are nearer to each other than the bounds' slack.
+    before = start * _NINTHS + offsets[index - 1] * _NINTHS_PER_TICK + _BOUND_SLACK
+    return max(own, before // _NINTHS + 1)
+
+
 def frame_at(start: Micros, offsets: Sequence[int], moment: Micros) -> int | None:
     """The index of the last frame with `t <= moment + 0.5 ms`, or None if all are later.
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import ConfigError
-from common.media.cut import CutType
+from common.media.plan import CutType
 from cutter.backends.base import Upload
 from cutter.event import Event
 from cutter.job import Answer

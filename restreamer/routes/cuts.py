@@ -7,14 +7,14 @@ from flask_openapi3 import OpenAPI
 from pydantic import BaseModel, Field
 
 from common.errors import MediaError
-from common.media.cut import (
+from common.media.cut import stream_cut
+from common.media.plan import (
     CutPlan,
     CutRequest,
     CutType,
     Transition,
     parse_cut_type,
     plan_cut,
-    stream_cut,
 )
 from common.segments.store import SegmentStore
 from common.times import SECOND, format_time

@@ -1,5 +1,6 @@
 """The timeline against plain exact fractions, for all kinds of times."""
 
+import itertools
 from fractions import Fraction
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from common.media.timeline import (
     PTS_WRAP,
     Grid,
+    bound_before,
     frame_at,
     frame_rate,
     frames_in_range,
@@ -70,6 +72,30 @@ def test_adjacent_ranges_share_no_frame_and_lose_none(
         found += frames_in_range(start, offsets, TimeRange(begin, begin + length))
         begin += length
     assert found == frames_in_range(start, offsets, TimeRange(start, begin))
+
+
+OFFSETS = st.lists(st.integers(1, 3_000), min_size=1, max_size=40).map(
+    lambda steps: list(itertools.accumulate(steps, initial=0))
+)
+
+
+@given(STARTS, OFFSETS, st.data())
+def test_the_bound_before_a_frame_parts_it_from_those_before(
+    start: int, offsets: list[int], data: st.DataObject
+) -> None:
+    index = data.draw(st.integers(0, len(offsets) - 1))
+    bound = bound_before(start, offsets, index)
+    later = TimeRange(bound, bound + 1000 * SECOND)
+    assert frames_in_range(start, offsets, later) == list(range(index, len(offsets)))
+    if index:
+        earlier = TimeRange(start, bound)
+        assert frames_in_range(start, offsets, earlier) == list(range(index))
+
+
+@given(STARTS, RATES, st.integers(0, 119))
+def test_the_bound_before_a_frame_is_its_own_time(start: int, rate: Fraction, index: int) -> None:
+    offsets = frame_times(rate, 120)
+    assert bound_before(start, offsets, index) == round(wall_time(start, offsets[index]))
 
 
 @given(STARTS, RATES, st.integers(-100_000, 3_000_000))
