@@ -4,39 +4,22 @@ The recording goes on while they watch: segments land in the store as a download
 """
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 
 import m3u8
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from common.media.commands import ffmpeg_binary
-from common.times import SECOND, format_time
-from tests.support.media import fill_store, recorded_set
+from tests.support.browser import running_browser
+from tests.support.live import Recording
 from tests.support.processes import ROOT, ServiceProcess
 from tests.support.waiting import wait_until
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
-QUALITY = "360p30"
-RECORDED = 15
-"""Segments of 2 s that are in the store before anyone watches."""
 
 PAGE = """<!doctype html><video id="video" muted></video><script src="hls.js"></script><script>
 const errors = [];
@@ -48,49 +31,6 @@ document.getElementById('video').play();
 </script>"""
 
 
-class Recording:
-    """Records the shared set into a store, as if it were live, until it is closed."""
-
-    def __init__(self, base_dir: Path) -> None:
-        self._base_dir = base_dir
-        self._recorded = recorded_set()
-        self._stop = Event()
-        self.start = round((time.time() - RECORDED * 2) * SECOND)
-        self._land(0, RECORDED)
-        self._thread = Thread(target=self._go_on)
-        self._thread.start()
-
-    @property
-    def closed_query(self) -> str:
-        end = self.start + 10 * SECOND
-        return f"start={format_time(self.start)}Z&end={format_time(end)}Z"
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _go_on(self) -> None:
-        index = RECORDED
-        while not self._stop.wait(max(0, self._due(index) - time.time())):
-            self._land(index, 1)
-            index += 1
-
-    def _due(self, index: int) -> float:
-        return self.start / SECOND + self._recorded.start_seconds(index + 1)
-
-    def _land(self, first: int, count: int) -> None:
-        offset = round(self._recorded.start_seconds(first) * SECOND)
-        fill_store(
-            self._base_dir,
-            "demo",
-            QUALITY,
-            self._recorded,
-            start=self.start + offset,
-            first=first,
-            count=count,
-        )
-
-
 @pytest.fixture(scope="module")
 def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
@@ -98,9 +38,8 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recording(base_dir: Path) -> Iterator[Recording]:
-    running = Recording(base_dir)
-    yield running
-    running.close()
+    with Recording(base_dir) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +51,8 @@ def url(base_dir: Path, recording: Recording) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with running_browser() as running:
         yield running
-        running.close()
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
