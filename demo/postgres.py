@@ -26,6 +26,7 @@ from typing import BinaryIO
 from psycopg2 import OperationalError, connect
 
 from common.errors import ConfigError
+from demo.children import end_with_parent
 
 START_SECONDS = 30
 STOP_SECONDS = 20
@@ -165,6 +166,7 @@ class Postgres:
             stderr=log,
             # Ctrl-C in the terminal is for the runner, which stops Postgres last.
             start_new_session=True,
+            preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509 - nothing here has threads
             user=self._account.uid if other_user else None,
             group=self._account.gid if other_user else None,
             extra_groups=[] if other_user else None,

@@ -17,6 +17,7 @@ import click
 from common.db.database import migrate
 from common.errors import ConfigError, WubloaderError
 from common.times import format_time
+from demo.children import end_with_parent
 from demo.layout import SERVICES, Layout, choose_ports
 from demo.postgres import Postgres
 from demo.story import CHANNEL, QUALITY, Story, StoryFailed, Video
@@ -59,7 +60,9 @@ class Console:
 
 
 class Runner:
-    """Runs one node. SIGINT and SIGTERM stop it, at whatever point it is."""
+    """Runs one node. SIGINT, SIGTERM and SIGHUP (the terminal is closed) stop it, at whatever point
+    it is.
+    """
 
     def __init__(self, layout: Layout, *, once: bool) -> None:
         self._layout = layout
@@ -71,7 +74,7 @@ class Runner:
 
     def run(self) -> int:
         """Returns the exit status: 0, or 1 with the reason said."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._request_stop)
         try:
             with self._only_one():
@@ -144,6 +147,7 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C in the terminal reaches this process alone, which stops all in order.
                 start_new_session=True,
+                preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509 - there are no threads
             )
 
     def _wait_for_stop(self) -> None:

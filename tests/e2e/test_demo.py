@@ -178,13 +178,34 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path, demo: Demo) -> None:
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_ctrl_c_stops_everything_with_status_0(tmp_path: Path) -> None:
-    demo = Demo(tmp_path / "demo")
+def processes_of(demo: Demo) -> list[str]:
+    """Command lines that name the demo's folder, or the one that its Postgres lies in."""
+    folders = f"{demo.home}|{(demo.home / 'postgres').resolve()}"
+    return subprocess.run(
+        ["pgrep", "-af", folders], capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+
+
+def start_until_services(home: Path) -> Demo:
+    demo = Demo(home)
     wait_until(
         lambda: "Starting the services" in demo.output, "the services are being started", seconds=60
     )
-    assert demo.stop(signal.SIGINT) == 0, demo.output
-    left = subprocess.run(
-        ["pgrep", "-f", str(demo.home)], capture_output=True, text=True, check=False
-    )
-    assert left.stdout == ""
+    return demo
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_with_status_0(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, `kill`, and a terminal that is closed."""
+    demo = start_until_services(tmp_path / "demo")
+    assert demo.stop(number) == 0, demo.output
+    assert processes_of(demo) == []
+
+
+def test_a_demo_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
+    demo = start_until_services(tmp_path / "demo")
+    log = demo.home / "logs" / "origin.log"
+    wait_until(lambda: log.exists() and "listens on" in log.read_text(), "the origin is started")
+    assert processes_of(demo)
+    demo.stop(signal.SIGKILL)
+    wait_until(lambda: processes_of(demo) == [], "everything has ended", seconds=30)
