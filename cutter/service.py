@@ -10,6 +10,7 @@ from common.db.database import Database, migrate
 from common.db.listen import listen
 from common.errors import DatabaseUnavailable
 from common.events import EVENTS_CHANNEL
+from common.media.encoders import EncoderPool
 from common.retry import backoff
 from common.segments.store import SegmentStore
 from common.web import HttpServer, create_app
@@ -31,6 +32,7 @@ class CutterService:
         self._backends = {
             name: _backend(config.name, location) for name, location in config.locations.items()
         }
+        self.encoders = EncoderPool(registry=registry)
         self._database = Database(
             config.database, application=f"cutter-{config.name}", registry=registry
         )
@@ -43,6 +45,7 @@ class CutterService:
             ),
             store=SegmentStore(config.base_dir, registry=registry),
             backends=self._backends,
+            encoders=self.encoders,
             metrics=CutterMetrics(registry),
             poll_seconds=config.poll_seconds,
         )
@@ -102,8 +105,11 @@ def run(config: CutterConfig, registry: CollectorRegistry) -> int:
     daemon.spawn("worker", service.work)
     daemon.spawn("notifications", service.listen)
     daemon.spawn("wake at stop", service.wake_at_stop)
+    daemon.spawn("encoders", service.encoders.stay_warm)
     daemon.spawn("metrics", server.run)
-    return daemon.run()
+    status = daemon.run()
+    service.encoders.close()
+    return status
 
 
 def _backend(owner: str, location: LocalLocation) -> Backend:

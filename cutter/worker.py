@@ -19,6 +19,7 @@ from common.daemon import Stop
 from common.errors import DatabaseUnavailable, HolesNotAllowed, LeaseLost, WubloaderError
 from common.events import EventState
 from common.media.cut import cut_to_file
+from common.media.encoders import EncoderPool
 from common.media.plan import CutPlan, plan_cut
 from common.segments.store import SegmentStore
 from common.threads import in_thread
@@ -59,12 +60,14 @@ class Worker:
         queue: EventQueue,
         store: SegmentStore,
         backends: Mapping[str, Backend],
+        encoders: EncoderPool,
         metrics: CutterMetrics,
         poll_seconds: float,
     ) -> None:
         self._queue = queue
         self._store = store
         self._backends = backends
+        self._encoders = encoders
         self._metrics = metrics
         self._poll_seconds = poll_seconds
         self._woken = Flag()
@@ -159,7 +162,11 @@ class Worker:
         backend = self._backends[event.location]
         plan = self._plan(event)
         with backend.scratch(event) as file:
-            keeper.run(lambda: cut_to_file(plan, file, on_progress=keeper.on_progress))
+            keeper.run(
+                lambda: cut_to_file(
+                    plan, file, encoders=self._encoders, on_progress=keeper.on_progress
+                )
+            )
             session = keeper.run(lambda: in_thread(backend.begin, event, file))
             frames = keeper.frames_total
             keeper.insist(lambda: self._queue.finalize(lease, session, frames=frames))

@@ -8,6 +8,7 @@ from flask_openapi3 import OpenAPI
 from prometheus_client import CollectorRegistry
 
 from common.errors import HolesNotAllowed
+from common.media.encoders import EncoderPool
 from common.segments.store import SegmentStore
 from common.times import SECOND, Micros
 from common.web import create_app as create_base_app
@@ -27,6 +28,7 @@ def create_app(
     config: Config,
     *,
     store: SegmentStore,
+    encoders: EncoderPool,
     clock: Callable[[], Micros],
     registry: CollectorRegistry,
 ) -> OpenAPI:
@@ -39,7 +41,7 @@ def create_app(
     encoding = Limit(config.max_cuts, patience_seconds=0, retry_seconds=10, refused=metrics.refused)
     files.add_routes(app, store)
     playlists.add_routes(app, recording, clock=clock, wide=wide)
-    cuts.add_routes(app, store, limit=encoding, metrics=metrics)
+    cuts.add_routes(app, store, encoders=encoders, limit=encoding, metrics=metrics)
 
     @app.errorhandler(HolesNotAllowed)
     def holes(error: HolesNotAllowed) -> Response:

@@ -4,6 +4,7 @@ import time
 
 from common import logs
 from common.daemon import Daemon
+from common.media.encoders import EncoderPool
 from common.segments.store import SegmentStore
 from common.times import Micros
 from common.web import HttpServer, new_registry
@@ -16,11 +17,15 @@ def run(config: Config) -> int:
     registry = new_registry()
     logs.configure("restreamer", config.log_level, registry)
     store = SegmentStore(config.base_dir, registry=registry)
+    encoders = EncoderPool(registry=registry)
     daemon = Daemon()
-    app = create_app(config, store=store, clock=_now, registry=registry)
+    app = create_app(config, store=store, encoders=encoders, clock=_now, registry=registry)
     server = HttpServer(app, host=config.host, port=config.port, service="restreamer")
     daemon.spawn("http", server.run)
-    return daemon.run()
+    daemon.spawn("encoders", encoders.stay_warm)
+    status = daemon.run()
+    encoders.close()
+    return status
 
 
 def _now() -> Micros:

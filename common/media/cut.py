@@ -1,7 +1,7 @@
 """Cuts: one video out of ranges of a recording.
 
     plan = plan_cut(store, request)       # everything that can be refused is refused here
-    for chunk in stream_cut(plan): ...    # or: cut_to_file(plan, path)
+    for chunk in stream_cut(plan, encoders=pool): ...    # or: cut_to_file(plan, path, ...)
 
 | type     | does                                                                              |
 | rough    | whole segments, concatenated untouched: covers the ranges                         |
@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from common.errors import BadParameter, MediaError
+from common.media.encoders import EncoderPool
 from common.media.job import RenderJob
 from common.media.plan import Clip, CutPlan, CutType, PlannedPiece, Stretch
-from common.media.run import render
 
 CHUNK_BYTES = 256 * 1024
 
@@ -25,7 +25,9 @@ OnProgress = Callable[[int, int], None]
 """Called with the frames done and the frames to do."""
 
 
-def stream_cut(plan: CutPlan, *, on_progress: OnProgress | None = None) -> Iterator[bytes]:
+def stream_cut(
+    plan: CutPlan, *, encoders: EncoderPool, on_progress: OnProgress | None = None
+) -> Iterator[bytes]:
     """Yield the video as it is made. Closing the generator ends all work for it.
 
     Raises MediaError if a segment cannot be read or decoded, or has gone since the plan was made.
@@ -34,27 +36,29 @@ def stream_cut(plan: CutPlan, *, on_progress: OnProgress | None = None) -> Itera
     if plan.request.type in {CutType.ROUGH, CutType.FAST}:
         for stretch in _stretches(plan):
             for planned in stretch:
-                yield from _stream_piece(planned, plan.request.type, progress)
+                yield from _stream_piece(planned, plan.request.type, encoders, progress)
     else:
-        yield from render(_full_job(plan), progress.report)
+        yield from encoders.run(_full_job(plan), progress.report)
     progress.finish()
 
 
-def cut_to_file(plan: CutPlan, path: Path, *, on_progress: OnProgress | None = None) -> None:
+def cut_to_file(
+    plan: CutPlan, path: Path, *, encoders: EncoderPool, on_progress: OnProgress | None = None
+) -> None:
     """Write the video to `path`, flushed to disk. MP4 gets its index in front.
 
     Raises what `stream_cut` raises, and OSError. A file that was begun stays: the caller owns it.
     """
     if plan.request.type is CutType.MP4:
         progress = _Progress(plan.frames_total, on_progress)
-        for _ in render(_full_job(plan, output_path=str(path)), progress.report):
+        for _ in encoders.run(_full_job(plan, output_path=str(path)), progress.report):
             raise MediaError("the encoder sent what it should have written")
         progress.finish()
         with path.open("rb") as file:
             os.fsync(file.fileno())
         return
     with path.open("wb") as file:
-        for chunk in stream_cut(plan, on_progress=on_progress):
+        for chunk in stream_cut(plan, encoders=encoders, on_progress=on_progress):
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
@@ -99,13 +103,15 @@ def _full_job(plan: CutPlan, output_path: str | None = None) -> RenderJob:
     )
 
 
-def _stream_piece(planned: PlannedPiece, kind: CutType, progress: _Progress) -> Iterator[bytes]:
+def _stream_piece(
+    planned: PlannedPiece, kind: CutType, encoders: EncoderPool, progress: _Progress
+) -> Iterator[bytes]:
     """A segment untouched, or for a fast cut those of its frames that are wanted."""
     if planned.whole or kind is CutType.ROUGH:
         yield from _stream_file(planned)
     else:
         job = RenderJob(stretches=((planned.piece,),), container="mpegts", keep_time=True)
-        yield from render(job, progress.report)
+        yield from encoders.run(job, progress.report)
     progress.step_done(planned.frames)
 
 

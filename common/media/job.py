@@ -1,19 +1,25 @@
-"""What the encoding process is asked to do, and how it answers.
+"""What the encoding processes are asked to do, and how they answer.
 
-The job travels as one JSON document on its standard input. The answers come on its standard output
-as messages: one byte that names the kind, four bytes of length (big endian), the payload. A stream
-that ends without DONE or FAILED was cut off.
+A process serves one request after another. A request arrives on its standard input: four bytes of
+length (big endian), then the kind of job in ASCII, a line feed, and the job as one JSON document.
+The answers come on its standard output as messages: one byte that names the kind, four bytes of
+length (big endian), the payload. ACCEPTED is the first answer to a request, DONE or FAILED the
+last; a stream that ends before that was cut off.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Self
+from typing import IO, ClassVar, Protocol, Self
+
+_LENGTH_BYTES = 4
 
 
 class Message(bytes, Enum):
     """The kinds of answer."""
 
+    ACCEPTED = b"A"
+    """The request has been read: work begins."""
     DATA = b"D"
     """Bytes of the output."""
     PROGRESS = b"P"
@@ -22,6 +28,14 @@ class Message(bytes, Enum):
     """The output is complete."""
     FAILED = b"F"
     """It cannot be done; the payload says why, in UTF-8."""
+
+
+class Job(Protocol):
+    """Something that an encoding process can do; `common.media.worker` knows who does which."""
+
+    kind: ClassVar[str]
+
+    def to_json(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +67,8 @@ class RenderJob:
     stamps of the first piece instead of starting anew: for pieces between untouched segments.
     """
 
+    kind: ClassVar[str] = "render"
+
     stretches: tuple[tuple[Piece, ...], ...]
     container: str
     output_path: str | None = None
@@ -68,3 +84,40 @@ class RenderJob:
             tuple(Piece(**piece) for piece in stretch) for stretch in fields.pop("stretches")
         )
         return cls(stretches=stretches, **fields)
+
+
+def write_request(pipe: IO[bytes], job: Job) -> None:
+    """Ask for `job`. Raises BrokenPipeError if nobody reads."""
+    request = job.kind.encode("ascii") + b"\n" + job.to_json()
+    pipe.write(len(request).to_bytes(_LENGTH_BYTES, "big") + request)
+    pipe.flush()
+
+
+def read_request(pipe: IO[bytes]) -> tuple[str, bytes]:
+    """The kind of job and its document. Raises EOFError if no more will come."""
+    kind, _, document = _read_sized(pipe).partition(b"\n")
+    return kind.decode("ascii"), document
+
+
+def encode_message(kind: Message, payload: bytes) -> bytes:
+    """A message as it travels."""
+    return kind.value + len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
+
+
+def read_message(pipe: IO[bytes]) -> tuple[Message, bytes]:
+    """The next answer. Raises EOFError if the pipe ends."""
+    return Message(_read_exactly(pipe, 1)), _read_sized(pipe)
+
+
+def _read_sized(pipe: IO[bytes]) -> bytes:
+    return _read_exactly(pipe, int.from_bytes(_read_exactly(pipe, _LENGTH_BYTES), "big"))
+
+
+def _read_exactly(pipe: IO[bytes], size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        chunk = pipe.read(size - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return bytes(data)

@@ -1,12 +1,8 @@
-"""`python -m common.media.render`: the process that decodes segments and encodes a video.
+"""Decode segments and encode a video: what an encoding process does for a RenderJob.
 
-A process of its own, since this computes for minutes: it runs at low priority, ends as soon as
-nobody reads its answers, and can be killed at any moment. `common.media.job` describes what it
-reads and writes. Memory stays flat: one segment is in work at a time.
+Memory stays flat: one segment is in work at a time.
 """
 
-import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import av.logging
 from av.codec.context import CodecContext
 from av.error import FFmpegError, InvalidDataError
 
 from common.errors import MediaError
+from common.media.answers import Answers
 from common.media.encode import TS_FIRST_PTS, Output, Samples
-from common.media.job import Message, Piece, RenderJob
+from common.media.job import Piece, RenderJob
 from common.media.probe import in_order
 from common.media.sound import SoundTrack
 from common.media.timeline import (
@@ -33,26 +29,13 @@ from common.media.timeline import (
 )
 from common.times import TimeRange
 
-_NICENESS = 10
 _PROGRESS_FRAMES = 30
 _FALLBACK_RATE = Fraction(30)
 
 
-class Answers:
-    """Writes messages to the process that reads our standard output; also a `Sink`."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._file = os.fdopen(descriptor, "wb", buffering=0)
-
-    def write(self, data: bytes) -> int:
-        self.send(Message.DATA, bytes(data))
-        return len(data)
-
-    def send(self, kind: Message, payload: bytes = b"") -> None:
-        message = kind.value + len(payload).to_bytes(4, "big") + payload
-        view = memoryview(message)
-        while view:
-            view = view[self._file.write(view) or 0 :]
+def handle(document: bytes, answers: Answers) -> None:
+    """Run a RenderJob. Raises MediaError if something that it needs cannot be decoded."""
+    Renderer(RenderJob.from_json(document), answers).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +220,7 @@ class Renderer:
         return self._output
 
     def _report_progress(self) -> None:
-        self._answers.send(Message.PROGRESS, str(self._frames).encode())
+        self._answers.progress(self._frames)
 
 
 @contextmanager
@@ -289,26 +272,3 @@ def _decode(decoder: Any, packet: "av.Packet[Any] | None") -> "list[av.VideoFram
         return list(decoder.decode(packet))
     except InvalidDataError:
         return []
-
-
-def main() -> int:
-    """Read the job, run it, say how it ended."""
-    os.nice(_NICENESS)
-    av.logging.set_level(av.logging.ERROR)
-    # Whatever prints by mistake must not end up between the messages.
-    answers = Answers(os.dup(1))
-    os.dup2(2, 1)
-    job = RenderJob.from_json(sys.stdin.buffer.read())
-    try:
-        Renderer(job, answers).run()
-        answers.send(Message.DONE)
-    except BrokenPipeError:
-        return 1  # nobody wants it any more
-    except (MediaError, FFmpegError, OSError) as exc:
-        answers.send(Message.FAILED, str(exc).encode())
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from common.errors import MediaError
 from common.media.cut import stream_cut
+from common.media.encoders import EncoderPool
 from common.media.plan import (
     CutPlan,
     CutRequest,
@@ -38,8 +39,15 @@ class CutQuery(BaseModel):
 
 
 class _Cuts:
-    def __init__(self, store: SegmentStore, limit: Limit, metrics: RestreamerMetrics) -> None:
+    def __init__(
+        self,
+        store: SegmentStore,
+        encoders: EncoderPool,
+        limit: Limit,
+        metrics: RestreamerMetrics,
+    ) -> None:
         self._store = store
+        self._encoders = encoders
         self._limit = limit
         self._metrics = metrics
 
@@ -71,7 +79,7 @@ class _Cuts:
 
     def _start(self, plan: CutPlan, release: Callable[[], None]) -> CutStream:
         return CutStream(
-            _chunks(plan),
+            _chunks(plan, self._encoders),
             kind=plan.request.type.value,
             connection=request.environ.get(CONNECTION),
             metrics=self._metrics,
@@ -91,8 +99,8 @@ class _Once:
             function()
 
 
-def _chunks(plan: CutPlan) -> Generator[bytes, None, None]:
-    yield from stream_cut(plan)
+def _chunks(plan: CutPlan, encoders: EncoderPool) -> Generator[bytes, None, None]:
+    yield from stream_cut(plan, encoders=encoders)
 
 
 def _cut_request(channel: str, quality: str, query: CutQuery) -> CutRequest:
@@ -128,9 +136,14 @@ def _filename(wanted: CutRequest) -> str:
 
 
 def add_routes(
-    app: OpenAPI, store: SegmentStore, *, limit: Limit, metrics: RestreamerMetrics
+    app: OpenAPI,
+    store: SegmentStore,
+    *,
+    encoders: EncoderPool,
+    limit: Limit,
+    metrics: RestreamerMetrics,
 ) -> None:
-    cuts = _Cuts(store, limit, metrics)
+    cuts = _Cuts(store, encoders, limit, metrics)
 
     @app.get("/cut/<channel>/<quality>.ts", summary="A video of one or several ranges.")
     def cut(path: QualityPath, query: CutQuery) -> Response:

@@ -1,13 +1,13 @@
 """Cuts over HTTP: what they contain is the cut library's own test; here is how they travel."""
 
 import socket
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from tests.integration.restreamer.conftest import Node
+from tests.support.encoding import children
 from tests.support.waiting import wait_until
 
 CUT = "/cut/demo/source.ts"
@@ -97,22 +97,22 @@ def test_without_a_type_the_answer_names_the_types(node: Node) -> None:
     assert all(kind in text for kind in ("rough", "fast", "mpegts", "mp4"))
 
 
-def children(pid: int) -> list[int]:
-    """The processes that a process has started and that still exist."""
-    tasks = Path(f"/proc/{pid}/task")
-    return [
-        int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()
-    ]
-
-
 def test_a_client_that_goes_away_leaves_no_process_and_frees_its_place(node: Node) -> None:
+    wait_until(lambda: len(encoders(node)) == 2, "encoders wait for work")
+    before = encoders(node)
     address = urlsplit(node.url)
     request = f"GET {CUT}?{WHOLE}&type=mpegts HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
     with socket.create_connection((address.hostname, address.port), timeout=30) as client:
         client.sendall(request.encode())
-        wait_until(lambda: children(node.process.pid), "the encoder runs")
+        assert client.recv(1)
         busy = get(node, f"{CUT}?{WHOLE}&type=mpegts")
         assert busy.status_code == 503
         assert int(busy.headers["Retry-After"]) > 0
-    wait_until(lambda: not children(node.process.pid), "the encoder is gone", seconds=2)
+    # The one that was at work is gone; another one waits in its place.
+    wait_until(lambda: len(before - encoders(node)) == 1, "the encoder is gone", seconds=2)
+    wait_until(lambda: len(encoders(node)) == len(before), "it is replaced", seconds=10)
     assert requests.head(f"{node.url}{CUT}?{WHOLE}&type=mpegts", timeout=30).status_code == 200
+
+
+def encoders(node: Node) -> set[int]:
+    return children(node.process.pid)

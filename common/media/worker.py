@@ -1,0 +1,76 @@
+"""`python -m common.media.worker`: a process that decodes and encodes, one job after another.
+
+A process of its own, since this computes for minutes: it runs at low priority, ends as soon as the
+process that started it is gone, and can be killed at any moment. It stays for the next job because
+starting Python and loading the libraries takes longer than many jobs do. `common.media.job`
+describes what it reads and writes.
+
+To add a kind of job: a dataclass with a `kind` and `to_json`, a function that takes the document
+and the answers, and a line in the table below. The function raises MediaError, FFmpegError or
+OSError if the job cannot be done; anything else is a bug, and ends the process.
+"""
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from threading import Thread
+
+import av.logging
+from av.error import FFmpegError
+
+from common.errors import MediaError
+from common.media import render
+from common.media.answers import Answers, open_answers
+from common.media.job import RenderJob, read_request
+
+_NICENESS = 10
+
+Handler = Callable[[bytes, Answers], None]
+
+_HANDLERS: Mapping[str, Handler] = {
+    RenderJob.kind: render.handle,
+}
+
+
+def main() -> int:
+    """Serve requests until there will be no more."""
+    Thread(target=_end_with_parent, daemon=True).start()
+    os.nice(_NICENESS)
+    # A signal to the whole group is meant for the service, which ends us when it is done.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    av.logging.set_level(av.logging.ERROR)
+    # Whatever prints by mistake must not end up between the messages.
+    pipe = open_answers(os.dup(1))
+    os.dup2(2, 1)
+    while True:
+        try:
+            kind, document = read_request(sys.stdin.buffer)
+        except EOFError:
+            return 0
+        _serve(_HANDLERS[kind], document, Answers(pipe))
+
+
+def _serve(handler: Handler, document: bytes, answers: Answers) -> None:
+    try:
+        handler(document, answers)
+    except BrokenPipeError:
+        raise  # nobody reads any more
+    except (MediaError, FFmpegError, OSError) as exc:
+        answers.failed(str(exc))
+    else:
+        answers.done()
+
+
+def _end_with_parent() -> None:
+    """Wait until nobody can write to our standard input any more, and end, whatever is in work."""
+    poll = select.poll()
+    poll.register(0, 0)  # a hang-up is always told
+    poll.poll()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""The pool of encoding processes, with real processes that really encode."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from common.errors import MediaError
+from common.media.encoders import EncoderPool
+from common.media.job import RenderJob
+from tests.support.checker import assert_frames, read_video
+from tests.support.encoding import children, is_running, render_job, resident_bytes
+from tests.support.processes import ROOT
+from tests.support.waiting import wait_until
+
+MEMORY_SLACK_BYTES = 8 * 1024 * 1024
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def pool(registry: CollectorRegistry) -> Iterator[EncoderPool]:
+    with EncoderPool(registry=registry) as pool:
+        yield pool
+    assert not encoders()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> RenderJob:
+    return render_job(tmp_path)
+
+
+@pytest.fixture
+def long_job(tmp_path: Path) -> RenderJob:
+    return render_job(tmp_path, segments=6)
+
+
+def encoders() -> set[int]:
+    """The encoding processes of this process."""
+    return {
+        pid
+        for pid in children(os.getpid())
+        if b"common.media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    }
+
+
+def jobs(registry: CollectorRegistry, outcome: str) -> float | None:
+    labels = {"kind": "render", "outcome": outcome}
+    return registry.get_sample_value("wubloader_encoder_jobs_total", labels)
+
+
+def started(registry: CollectorRegistry) -> float | None:
+    return registry.get_sample_value("wubloader_encoder_processes_started_total")
+
+
+def idle(registry: CollectorRegistry) -> float | None:
+    return registry.get_sample_value("wubloader_encoder_processes_idle")
+
+
+def test_the_second_job_is_served_by_the_same_process(
+    pool: EncoderPool, job: RenderJob, registry: CollectorRegistry
+) -> None:
+    first = b"".join(pool.run(job))
+    served = encoders()
+    assert b"".join(pool.run(job)) == first
+    assert encoders() == served
+    assert len(served) == 1
+    assert_frames(read_video(first), 0, 118, step=2)
+    assert (started(registry), jobs(registry, "done"), idle(registry)) == (1, 2, 1)
+
+
+def test_a_job_that_fails_leaves_its_process_fit_for_the_next(
+    pool: EncoderPool, job: RenderJob, tmp_path: Path, registry: CollectorRegistry
+) -> None:
+    expected = b"".join(pool.run(job))
+    served = encoders()
+    gone = replace(job.stretches[0][0], path=str(tmp_path / "gone.ts"), label="range 1")
+    broken = replace(job, stretches=(job.stretches[0], (gone,)))
+    with pytest.raises(MediaError, match=r"range 1: gone\.ts is gone"):
+        b"".join(pool.run(broken))
+    # The muxer that was left in the middle of its file adds nothing to what follows.
+    assert b"".join(pool.run(job)) == expected
+    assert encoders() == served
+    assert jobs(registry, "failed") == 1
+
+
+def test_progress_is_told(pool: EncoderPool, job: RenderJob) -> None:
+    told: list[int] = []
+    for _ in pool.run(job, told.append):
+        pass
+    assert told == sorted(told)
+    assert told[-1] == 60
+
+
+def test_a_killed_process_is_an_error_of_its_own_job_only(
+    pool: EncoderPool, long_job: RenderJob, registry: CollectorRegistry
+) -> None:
+    with closing(pool.run(long_job)) as one:
+        next(one)
+        (victim,) = encoders()
+        with closing(pool.run(long_job)) as other:
+            next(other)
+            os.kill(victim, signal.SIGKILL)
+            with pytest.raises(MediaError, match="broke off"):
+                b"".join(one)
+            assert victim not in encoders()
+            rest = b"".join(other)
+    assert len(rest) > 0
+    assert (jobs(registry, "broken"), jobs(registry, "done")) == (1, 1)
+
+
+def test_closing_the_generator_ends_the_process_at_once(
+    pool: EncoderPool, long_job: RenderJob, registry: CollectorRegistry
+) -> None:
+    with closing(pool.run(long_job)) as chunks:
+        next(chunks)
+        assert len(encoders()) == 1
+    assert not encoders()
+    assert jobs(registry, "abandoned") == 1
+
+
+def test_a_process_that_dies_idle_is_replaced_unnoticed(
+    pool: EncoderPool, job: RenderJob, registry: CollectorRegistry
+) -> None:
+    expected = b"".join(pool.run(job))
+    (victim,) = encoders()
+    os.kill(victim, signal.SIGKILL)
+    assert b"".join(pool.run(job)) == expected
+    assert victim not in encoders()
+    assert (started(registry), jobs(registry, "done")) == (2, 2)
+
+
+def test_processes_started_beforehand_serve_and_are_replaced_when_lost(
+    pool: EncoderPool, long_job: RenderJob, registry: CollectorRegistry
+) -> None:
+    pool.prestart(2)
+    before = encoders()
+    assert len(before) == 2
+    with closing(pool.run(long_job)) as chunks:
+        next(chunks)
+        assert encoders() == before
+        assert idle(registry) == 1
+    after = encoders()
+    assert len(after) == 2
+    assert len(after & before) == 1
+    assert (started(registry), idle(registry)) == (3, 2)
+
+
+def test_jobs_run_side_by_side_and_no_more_than_are_kept_stay(
+    pool: EncoderPool, job: RenderJob, registry: CollectorRegistry
+) -> None:
+    runs = [pool.run(job) for _ in range(3)]
+    firsts = [next(chunks) for chunks in runs]
+    assert len(encoders()) == 3
+    with ThreadPoolExecutor(3) as threads:
+        rests = list(threads.map(b"".join, runs))
+    videos = {first + rest for first, rest in zip(firsts, rests, strict=True)}
+    assert len(videos) == 1
+    assert len(encoders()) == 2
+    assert idle(registry) == 2
+
+
+def test_closing_the_pool_ends_the_processes_at_work_too(long_job: RenderJob) -> None:
+    pool = EncoderPool()
+    pool.prestart(2)
+    with closing(pool.run(long_job)) as chunks:
+        next(chunks)
+        pool.close()
+        assert not encoders()
+        with pytest.raises(MediaError, match="broke off"):
+            b"".join(chunks)
+    pool.close()
+    with pytest.raises(MediaError, match="closed"):
+        next(pool.run(long_job))
+
+
+def test_the_memory_of_a_process_does_not_grow_from_job_to_job(
+    pool: EncoderPool, job: RenderJob, tmp_path: Path
+) -> None:
+    to_file = replace(job, container="mp4", output_path=str(tmp_path / "video.mp4"))
+    gone = replace(job, stretches=((replace(job.stretches[0][0], path="gone.ts"),),))
+    sizes = []
+    for _ in range(15):
+        b"".join(pool.run(job))
+        b"".join(pool.run(to_file))
+        with pytest.raises(MediaError):
+            b"".join(pool.run(gone))
+        (pid,) = encoders()
+        sizes.append(resident_bytes(pid))
+    assert max(sizes[8:]) - max(sizes[3:8]) < MEMORY_SLACK_BYTES, sizes
+
+
+_PARENT = """
+import sys
+from pathlib import Path
+if sys.argv[1] == "gevent":
+    from gevent import monkey
+    monkey.patch_all()
+from common.media.encoders import EncoderPool
+from common.media.job import RenderJob
+pool = EncoderPool()
+pool.prestart(2)
+chunks = pool.run(RenderJob.from_json(Path(sys.argv[2]).read_bytes()))
+next(chunks)
+print("busy", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kind", ["plain", "gevent"])
+def test_a_parent_that_is_killed_leaves_no_process(
+    kind: str, long_job: RenderJob, tmp_path: Path
+) -> None:
+    document = tmp_path / "job.json"
+    document.write_bytes(long_job.to_json())
+    with subprocess.Popen(
+        [sys.executable, "-c", _PARENT, kind, str(document)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"busy\n"
+        left = children(parent.pid)
+        assert len(left) == 2
+        parent.kill()
+    wait_until(lambda: not any(map(is_running, left)), "all encoders are gone", seconds=5)
+
+
+_KILLED_GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+import json, os, sys
+from pathlib import Path
+import gevent
+from common.media.encoders import EncoderPool
+from common.media.job import RenderJob
+from tests.support.encoding import children
+job = RenderJob.from_json(Path(sys.argv[1]).read_bytes())
+pool = EncoderPool(keep=1)
+first = b"".join(pool.run(job))
+open_files = os.listdir("/proc/self/fd")
+for step in range(12):
+    cut = gevent.spawn(b"".join, pool.run(job))
+    gevent.sleep(step * 0.04)
+    cut.kill()
+last = b"".join(pool.run(job))
+more_files = set(os.listdir("/proc/self/fd")) - set(open_files)
+left = children(os.getpid())
+pool.close()
+print(json.dumps([first == last, len(left), len(more_files), len(children(os.getpid()))]))
+"""
+
+
+def test_a_greenlet_killed_at_any_moment_of_its_job_leaves_no_process(
+    long_job: RenderJob, tmp_path: Path
+) -> None:
+    document = tmp_path / "job.json"
+    document.write_bytes(long_job.to_json())
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED_GREENLETS, str(document)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    same_video, left, more_files, left_at_end = json.loads(done.stdout)
+    assert same_video
+    assert (left, more_files, left_at_end) == (1, 0, 0)
