@@ -7,6 +7,7 @@ from flask_openapi3 import OpenAPI
 from prometheus_client import CollectorRegistry
 
 from common.db.database import Database
+from common.media.encoders import EncoderPool
 from common.segments.store import SegmentStore
 from restreamer.app import create_app
 from restreamer.config import Config as RestreamerConfig
@@ -32,6 +33,7 @@ def restreamer() -> OpenAPI:
             log_level="INFO",
         ),
         store=SegmentStore(Path(), registry=registry),
+        encoders=EncoderPool(registry=registry),
         clock=lambda: 0,
         registry=registry,
     )
