@@ -74,7 +74,13 @@ def parse_hour(name: str) -> Micros:
 
 def format_hour(micros: Micros) -> str:
     """The folder name of the hour that holds `micros`."""
-    return to_datetime(micros).strftime("%Y-%m-%dT%H").rjust(13, "0")
+    return _hour_name(micros // HOUR)
+
+
+@lru_cache(maxsize=4096)
+def _hour_name(number: int) -> str:
+    """Long lists of segments ask for the same few hours again and again."""
+    return to_datetime(number * HOUR).strftime("%Y-%m-%dT%H").rjust(13, "0")
 
 
 @dataclass(frozen=True, slots=True)
