@@ -189,11 +189,19 @@ class SegmentStore:
     def find_bytes(self, channel: str, quality: str, start: Micros, digest: str) -> Segment | None:
         """A full segment with these bytes in the hour of `start` or a neighbour of it, if any.
 
-        The hash is the identity: nodes hold the same bytes under starts a millisecond apart.
+        The hash is the identity: nodes hold the same bytes under starts a millisecond apart. Asked
+        for each segment that is recorded, and nearly always in vain, so an hour is read only if it
+        has such a name: it has just changed, and may hold thousands of others.
         """
+        if not (is_component(channel) and is_component(quality)):
+            return None
+        ending = f"-{SegmentType.FULL.value}-{digest}{SEGMENT_SUFFIX}"
         for offset in (0, -HOUR, HOUR):
-            hour = self.hour(channel, quality, format_hour(max(start + offset, 0)))
-            for segment in hour.segments:
+            hour = format_hour(max(start + offset, 0))
+            names = _names(self.base_dir / channel / quality / hour)
+            if not any(name.endswith(ending) for name in names):
+                continue
+            for segment in self.hour(channel, quality, hour).segments:
                 if segment.hash == digest and segment.type is SegmentType.FULL:
                     return segment
         return None
