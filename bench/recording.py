@@ -13,7 +13,7 @@ from bench.names import fill_hours
 from bench.stream import SEGMENT, Schedule, content_hash
 from bench.suite import check
 from common.segments.path import SegmentType, format_name
-from common.times import HOUR, SECOND, Micros, format_hour
+from common.times import HOUR, MINUTE, SECOND, Micros, format_hour
 from tests.support.processes import ServiceProcess
 
 _QUALITY = "source"
@@ -55,8 +55,8 @@ class Recorded:
 def record(base_dir: Path, streams: int, seconds: float, *, past_hours: int = 0) -> Recorded:
     """Record so many streams with one process on a core of its own, and measure `seconds` of it.
 
-    With `past_hours` each stream has been recorded for so long already: there is a folder for each
-    hour, and the present one is full of names. Raises WorkNotDone where bytes are wrong.
+    With `past_hours` (none, or two or more) each stream has been recorded for so long already:
+    there is a folder for each hour, and the last two are full of names.
     """
     schedule = Schedule(_now() - _ON_AIR)
     store = _Store(base_dir, schedule, streams)
@@ -99,10 +99,12 @@ class _Store:
     def pretend_past(self, hours: int) -> None:
         for stream in self._streams if hours else ():
             folder = self._folder(stream)
-            present = self._schedule.epoch - self._schedule.epoch % HOUR
-            for hour in range(1, hours):
-                (folder / format_hour(present - hour * HOUR)).mkdir(parents=True)
-            fill_hours(folder, present, 1)
+            # The hour may end while we measure; the one before the present is full in any case.
+            soon = _now() + 2 * MINUTE
+            present = soon - soon % HOUR
+            fill_hours(folder, present - HOUR, 2)
+            for hour in range(2, hours):
+                (folder / format_hour(present - hour * HOUR)).mkdir()
 
     def is_steady(self) -> bool:
         """Whether everything has landed that each stream lists, but for the newest."""

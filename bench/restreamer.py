@@ -158,7 +158,6 @@ def files(run: Run) -> Iterable[Figure]:
             lambda: _files_per_second(url, seconds),
             pairs,
         )
-        each = measure.spent(process.pid, lambda: fetch(url))
     name = f"{_FILE_CLIENTS} clients"
     for unit, factor in (("requests/s", 1.0), ("MB/s", _FILE_BYTES / _MB)):
         for reference, source in ((_FILES_PER_SECOND, Source.ORIGINAL), (limit, Source.LIMIT)):
@@ -170,9 +169,28 @@ def files(run: Run) -> Iterable[Figure]:
                 reference=reference * factor,
                 source=source,
             )
-    yield Figure(
-        benchmark="one segment of 1.2 MB", name="one client", value=each * 1000, unit="CPU ms each"
-    )
+    for hours in (1, 10, 100, 1000) if run.full else (1, 100):
+        _add_empty_hours(run.folder / _QUALITY, hours)
+        yield Figure(
+            benchmark="one segment of 1.2 MB",
+            name=f"of a store of {hours} h, one client",
+            value=_file_seconds(run.folder, path, requests=50) * 1000,
+            unit="CPU ms each",
+        )
+
+
+def _add_empty_hours(quality_dir: Path, hours: int) -> None:
+    for hour in range(1, hours):
+        (quality_dir / format_hour(_END - (hour + 1) * HOUR)).mkdir(exist_ok=True)
+
+
+def _file_seconds(base_dir: Path, path: Path, *, requests: int) -> float:
+    """What a fresh service uses for each of so many requests, one after the other."""
+    with _restreamer(base_dir) as process:
+        url = f"{process.url}/segments/{path.relative_to(base_dir)}"
+        fetch(url)
+        spent = measure.spent(process.pid, lambda: [fetch(url) for _ in range(requests)])
+        return spent / requests
 
 
 def _files_per_second(url: str, seconds: float) -> float:
