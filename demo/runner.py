@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from types import FrameType
 from typing import IO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import click
 
@@ -169,7 +171,7 @@ class Runner:
             self._postgres.stop()
 
     def _report(self, video: Video) -> None:
-        path = video.link.removeprefix("file://")
+        path = url2pathname(urlsplit(video.link).path)
         summary = {
             "video": path,
             "event_id": video.event_id,
@@ -178,29 +180,27 @@ class Runner:
             "store": str(self._layout.store),
         }
         (self._layout.home / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-        url = self._layout.url
-        live = f"{url('restreamer')}/playlist/{CHANNEL}.m3u8"
-        span = f"start={summary['start']}&end={summary['end']}"
-        lines = [
-            ("The video", path),
-            ("Page: player, events", f"{url('thrimshim')}/"),
-            ("Live and all of the past, as HLS", live),
-            (
-                "The moment alone, as HLS",
-                f"{url('restreamer')}/playlist/{CHANNEL}/{QUALITY}.m3u8?{span}",
-            ),
-            (
-                "The moment, cut while you wait",
-                f"{url('restreamer')}/cut/{CHANNEL}/{QUALITY}.ts?{span}&type=fast",
-            ),
-            ("Events, as JSON", f"{url('thrimshim')}/thrimshim"),
-            ("The synthetic stream", f"{url('origin')}/"),
-            ("What is recorded", str(self._layout.store)),
-        ]
-        lines += [(f"Metrics of {name}", f"{url(name)}/metrics") for name in SERVICES[:-1]]
+        lines = [("The video", path), ("What is recorded", str(self._layout.store))]
+        if not self._once:  # else nothing answers there any more
+            lines += self._addresses(f"start={summary['start']}&end={summary['end']}")
         self._console.say("\nThe event is DONE.")
         for label, value in lines:
             self._console.say(f"  {label + ':':34} {value}")
+
+    def _addresses(self, span: str) -> list[tuple[str, str]]:
+        """What can be opened, and where; `span` is the moment as a query."""
+        url = self._layout.url
+        playlist = f"{url('restreamer')}/playlist/{CHANNEL}"
+        cut = f"{url('restreamer')}/cut/{CHANNEL}"
+        return [
+            ("Page: player, events", f"{url('thrimshim')}/"),
+            ("Live and all of the past, as HLS", f"{playlist}.m3u8"),
+            ("The moment alone, as HLS", f"{playlist}/{QUALITY}.m3u8?{span}"),
+            ("The moment, cut while you wait", f"{cut}/{QUALITY}.ts?{span}&type=fast"),
+            ("Events, as JSON", f"{url('thrimshim')}/thrimshim"),
+            ("The synthetic stream", f"{url('origin')}/"),
+            *((f"Metrics of {name}", f"{url(name)}/metrics") for name in SERVICES[:-1]),
+        ]
 
 
 def _own_environment() -> dict[str, str]:

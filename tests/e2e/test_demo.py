@@ -178,6 +178,17 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path, demo: Demo) -> None:
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_once_ends_with_the_video_and_names_nothing_that_has_ended(tmp_path: Path) -> None:
+    """In a folder whose name no shell likes."""
+    demo = Demo(tmp_path / "it's a $demo", "--once")
+    assert demo.process.wait(SECONDS) == 0, demo.output
+    video = Path(demo.summary["video"])
+    assert video.stat().st_size > 0
+    story = demo.output.split("The event is DONE.")[1]
+    assert str(video) in story
+    assert "http://" not in story
+
+
 def processes_of(demo: Demo) -> list[str]:
     """Command lines that name the demo's folder, or the one that its Postgres lies in."""
     folders = f"{demo.home}|{(demo.home / 'postgres').resolve()}"
