@@ -48,7 +48,7 @@ _RATES = tuple(
 
 
 def wrapped_difference(later: N, earlier: int) -> N:
-    """`later - earlier` in ticks, taken as the nearest value modulo 2^33. `later` may be an array."""
+    """`later - earlier` in ticks, the nearest value modulo 2^33. `later` may be an array."""
     return (later - earlier + PTS_WRAP // 2) % PTS_WRAP - PTS_WRAP // 2
 
 
