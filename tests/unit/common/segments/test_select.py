@@ -190,6 +190,17 @@ def test_starts_further_apart_do_not_compete() -> None:
     assert segments_of(best_sequence([early, late], SPAN)) == [early, late]
 
 
+def test_a_chain_of_near_starts_is_more_than_one_competition() -> None:
+    """Only starts near the first of a group compete with it, however close the next one is."""
+    chain = [at(0, 2.2, FULL, "a"), at(0.008, 2.1, FULL, "b"), at(0.016, 2.3, FULL, "c")]
+    assert segments_of(best_sequence(chain, SPAN)) == [chain[0], chain[2]]
+
+
+def test_where_as_much_is_covered_the_fewest_segments_are_used() -> None:
+    first, needless, second = at(0), at(1), at(2)
+    assert segments_of(best_sequence([first, needless, second], SPAN)) == [first, second]
+
+
 def test_sizes_are_asked_for_only_where_starts_compete() -> None:
     def never(segment: Segment) -> int:
         raise AssertionError(segment.name)

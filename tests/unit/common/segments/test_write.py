@@ -31,9 +31,10 @@ def writer(folder: Path) -> SegmentWriter:
     return SegmentWriter(folder, NOON, 2 * SECOND)
 
 
-def write(folder: Path, data: bytes = DATA) -> Segment:
+def write(folder: Path, data: bytes = DATA, chunk_bytes: int = 65_536) -> Segment:
     with writer(folder) as writing:
-        writing.write(data)
+        for begin in range(0, len(data), chunk_bytes):
+            writing.write(data[begin : begin + chunk_bytes])
         return writing.commit(FULL)
 
 
@@ -143,18 +144,25 @@ def test_a_final_name_is_never_written_again(tmp_path: Path) -> None:
     assert files_below(tmp_path) == [path]
 
 
-@pytest.mark.parametrize("size_bytes", [300_000, 3_000_000])
+@pytest.mark.parametrize(
+    ("size_bytes", "chunk_bytes"),
+    [
+        (3_000_000, 3_000_000),
+        (300_000, 65_536),
+        (300_000, 1000),  # what is still in the buffer fails again when the file is closed
+        (205_000, 5000),  # only the flush at the end fails
+    ],
+)
 def test_a_full_disk_is_an_error_that_leaves_nothing_and_writing_goes_on_with_room(
-    tmp_path: Path, size_bytes: int
+    tmp_path: Path, size_bytes: int, chunk_bytes: int
 ) -> None:
-    """The smaller segment breaks off at the end of a chunk or at the flush, the larger at once."""
-    with small_disk(tmp_path / "disk", 1_000_000) as disk:
+    with small_disk(tmp_path / "disk", 1_024_000) as disk:
         quality = disk / "source"
         kept = write(quality)
         ballast = disk / "ballast"
         fill_up(ballast, leave_bytes=200_000)
         with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-            write(quality, os.urandom(size_bytes))
+            write(quality, os.urandom(size_bytes), chunk_bytes)
         assert files_below(quality) == [path_of(quality, kept)]
         ballast.unlink()
         again = write(quality, os.urandom(300_000))
