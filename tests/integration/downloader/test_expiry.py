@@ -14,14 +14,14 @@ SPEED = 5
 LIVES_SECONDS = 20
 """An address works for so long, by the stream's clock."""
 
-SEGMENTS = 35
+SEGMENTS = 33
 """Of two seconds: addresses expire three times."""
 
 
 @pytest.mark.parametrize(
     "renew_seconds",
     [
-        pytest.param(0.7 * LIVES_SECONDS / SPEED, id="renewed in time"),
+        pytest.param(0.5 * LIVES_SECONDS / SPEED, id="renewed in time"),
         pytest.param(3600, id="renewed when refused"),
     ],
 )
@@ -41,7 +41,7 @@ def test_while_addresses_expire_every_20_s_no_segment_is_lost_and_none_is_fetche
     if renew_seconds < LIVES_SECONDS / SPEED:
         assert refused(origin) == 0
     else:
-        assert refused(origin) >= SEGMENTS * 2 // LIVES_SECONDS
+        assert refused(origin) > 0
 
 
 def fetched(origin: Origin) -> Counter[str]:

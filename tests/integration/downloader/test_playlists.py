@@ -94,16 +94,21 @@ def test_an_origin_that_restarts_with_other_sequence_numbers_is_recorded_on(
     assert recording.gaps() == []
 
 
-@pytest.mark.parametrize("jump_seconds", [0.5, -0.5])
-@pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.parametrize(
+    ("jump_seconds", "stall_seconds"),
+    [
+        pytest.param(0.5, 0, id="forwards"),
+        pytest.param(-0.5, 0, id="backwards"),
+        pytest.param(0.5, 2, id="while the transfer is under way"),
+    ],
+)
 def test_after_a_jump_in_time_segments_are_suspect_until_a_fresh_worker_brings_them(
-    origin: Origin, record: Record, jump_seconds: float, slow: bool
+    origin: Origin, record: Record, jump_seconds: float, stall_seconds: float
 ) -> None:
     origin.advance(6)
     recording = record()
     recording.wait_for(origin.listed_hashes())
-    if slow:  # the old worker's transfer is still under way when the fresh worker lists it
-        origin.fault(origin.segment_path(3), "stall", seconds=1)
+    origin.fault(origin.segment_path(3), "stall", seconds=stall_seconds)
     origin.change(jump_seconds=jump_seconds)
     origin.advance(2)
     recording.wait_for_metric(1, "segments_total", type="suspect")
@@ -119,6 +124,7 @@ def test_after_a_jump_in_time_segments_are_suspect_until_a_fresh_worker_brings_t
     assert segment_requests(origin, 3) == 2
     assert recording.gaps() == []
     assert "time jumped" in recording.process.output
+    assert "stands still" not in recording.process.output, "a third worker was needed"
 
 
 def test_without_program_date_time_the_clock_is_asked_once_and_durations_are_counted(

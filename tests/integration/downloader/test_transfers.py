@@ -54,7 +54,7 @@ def test_a_transfer_that_goes_wrong_once_is_made_again_and_leaves_no_trace(
     origin: Origin, record: Record, fault: Fault
 ) -> None:
     go_wrong(origin, times=1, **fault)
-    recording = record("--stall-seconds", "0.3")
+    recording = record("--stall-seconds", "1")
     recording.wait_for(origin.listed_hashes())
     assert [segment.start for segment in recording.segments()] == [at(0), at(1), at(2)]
     assert recording.types() == {"full": 3}
@@ -79,7 +79,7 @@ def test_a_segment_that_cannot_be_had_is_in_the_journal_and_recording_goes_on(
     origin: Origin, record: Record, fault: Fault, reason: str, said: str
 ) -> None:
     go_wrong(origin, times=0, **fault)
-    recording = record("--stall-seconds", "0.3", "--segment-seconds", "1")
+    recording = record("--stall-seconds", "1", "--segment-seconds", "2")
     (gap,) = recording.wait_for_gaps(1)
     assert gap == gap_of(BAD, reason, gap.detail)
     assert said in gap.detail
@@ -111,7 +111,7 @@ def test_of_a_transfer_that_always_breaks_off_what_came_is_partial(
 ) -> None:
     sent = 188 * 200
     go_wrong(origin, times=0, sent_bytes=sent, **fault)
-    recording = record("--stall-seconds", "0.3", "--segment-seconds", "1")
+    recording = record("--stall-seconds", "1", "--segment-seconds", "2")
     (gap,) = recording.wait_for_gaps(1)
     assert gap == gap_of(BAD, "network", gap.detail)
     segment = recording.segments()[BAD]
