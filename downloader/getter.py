@@ -75,7 +75,7 @@ class Getter:
         self._timing = timing
         # Only transfers are counted: what waits for room on the disk keeps no other from its own.
         self._slots = BoundedSemaphore(transfers)
-        self._maps: dict[str, bytes] = {}
+        self._maps: dict[tuple[str, range | None], bytes] = {}
         self._map_lock = BoundedSemaphore()
 
     def fetch(self, entry: Entry, stop: Stop, ask_fresh_address: Callable[[str], None]) -> Outcome:
@@ -126,9 +126,9 @@ class Getter:
     def _transfer(self, entry: Entry) -> Body:
         """One transfer. Raises FetchError if nothing came."""
         segment = entry.segment
-        data = bytearray(self._map(segment.map_url))
+        data = bytearray(self._map(segment.map_url, segment.map_range))
         prefix = len(data)
-        headers = {"Range": _range_header(segment.byte_range)} if segment.byte_range else None
+        headers = _range_header(segment.byte_range)
         try:
             with self._http.get(
                 segment.url, deadline_seconds=self._timing.attempt, headers=headers
@@ -147,15 +147,18 @@ class Getter:
         verdict = in_thread(judge, whole, segment.duration, time_in_doubt=entry.doubtful)
         return Body(data=whole, type=verdict.type, reason=verdict.reason)
 
-    def _map(self, url: str | None) -> bytes:
+    def _map(self, url: str | None, byte_range: range | None) -> bytes:
         """The initialization section; asked for once for each address."""
         if url is None:
             return b""
+        key = (url, byte_range)
         with self._map_lock:
-            if url not in self._maps:
-                with self._http.get(url, deadline_seconds=self._timing.attempt) as response:
-                    self._maps = {url: response.read(_LIMIT_BYTES)}
-            return self._maps[url]
+            if key not in self._maps:
+                with self._http.get(
+                    url, deadline_seconds=self._timing.attempt, headers=_range_header(byte_range)
+                ) as response:
+                    self._maps = {key: response.read(_LIMIT_BYTES)}
+            return self._maps[key]
 
     def _store_patiently(
         self,
@@ -196,8 +199,7 @@ class Getter:
             return writer.commit(body.type)
 
 
-def _range_header(byte_range: str) -> str:
-    """`LENGTH@OFFSET` (RFC 8216, 4.3.2.2) as HTTP writes it."""
-    length, _, offset = byte_range.partition("@")
-    first = int(offset or 0)
-    return f"bytes={first}-{first + int(length) - 1}"
+def _range_header(byte_range: range | None) -> dict[str, str] | None:
+    if byte_range is None:
+        return None
+    return {"Range": f"bytes={byte_range.start}-{byte_range.stop - 1}"}

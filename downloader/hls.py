@@ -5,6 +5,7 @@ segments are advertisements, and when each segment begins.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +14,15 @@ from urllib.parse import urlsplit
 
 import m3u8
 
-from common.times import SECOND, Micros, TimeRange, from_datetime, parse_time
+from common.times import (
+    HOUR,
+    SECOND,
+    Micros,
+    TimeRange,
+    from_datetime,
+    parse_time,
+    to_datetime,
+)
 
 SOURCE = "source"
 """The variant with the highest bandwidth, or the only media playlist."""
@@ -22,6 +31,11 @@ SOURCE = "source"
 _AD_CLASS = "twitch-stitched-ad"
 _AD_ID_PREFIX = "stitched-ad-"
 _AD_TITLE = "Amazon"
+
+_LONGEST: Micros = HOUR
+"""No live stream's segments are longer; what says so is garbage."""
+
+_LAG_SEGMENTS = 2
 
 
 class BadPlaylist(ValueError):
@@ -42,7 +56,8 @@ class MediaSegment:
     """One line of a media playlist.
 
     `program_time` is when it begins by the playlist's own clock, None if that says nothing.
-    `map_url` is the initialization section that its bytes need before them.
+    `map_url` is the initialization section that its bytes need before them. `byte_range` and
+    `map_range` are the offsets of the bytes that are meant, None for all that is at the address.
     """
 
     sequence: int
@@ -51,8 +66,9 @@ class MediaSegment:
     program_time: Micros | None
     advertisement: bool
     discontinuity: bool
+    byte_range: range | None
     map_url: str | None
-    byte_range: str | None
+    map_range: range | None
 
     @property
     def path(self) -> str:
@@ -66,29 +82,41 @@ class MediaPlaylist:
     target: Micros
     ended: bool
 
+    def is_restart_after(self, sequence: int) -> bool:
+        """Whether it ends so far before the segment `sequence`, which was listed earlier, that the
+        origin must have begun anew: edges lag behind each other by a segment or two.
+        """
+        return bool(self.segments) and self.segments[-1].sequence < sequence - _LAG_SEGMENTS
+
 
 def parse_variants(text: str, url: str) -> list[Variant]:
     """The variants of a master playlist; a media playlist is its own only variant.
 
     Raises BadPlaylist.
     """
-    playlist = _load(text, url)
-    if not playlist.is_variant:
-        if not playlist.segments and not playlist.target_duration:
-            raise BadPlaylist(f"{url} is not an HLS playlist")
-        return [Variant(url=url, names=frozenset(), bandwidth=0)]
-    groups = {media.group_id: media.name for media in playlist.media if media.type == "VIDEO"}
-    variants = [_variant(entry, groups) for entry in playlist.playlists]
-    if not variants:
-        raise BadPlaylist(f"{url} lists no variants")
-    return variants
+    with _parsing(url):
+        playlist = _load(text, url)
+        if not playlist.is_variant:
+            if not playlist.segments and not playlist.target_duration:
+                raise BadPlaylist(f"{url} is not an HLS playlist")
+            return [Variant(url=url, names=frozenset(), bandwidth=0)]
+        groups = {media.group_id: media.name for media in playlist.media if media.type == "VIDEO"}
+        # m3u8's objects leave NAME of EXT-X-STREAM-INF out, its plain data has it.
+        names = [entry["stream_info"].get("name", "") for entry in playlist.data["playlists"]]
+        variants = [
+            _variant(entry, name.strip('"'), groups)
+            for entry, name in zip(playlist.playlists, names, strict=True)
+        ]
+        if not variants:
+            raise BadPlaylist(f"{url} lists no variants")
+        return variants
 
 
 def choose_variant(variants: list[Variant], quality: str) -> Variant | None:
     """The variant that `quality` names, or None if there is none.
 
-    `source` is the one with the highest bandwidth; others go by NAME, by VIDEO group, or by
-    HEIGHTpFPS, all without regard to case.
+    `source` is the one with the highest bandwidth; others go by NAME, by VIDEO group, by
+    STABLE-VARIANT-ID, or by HEIGHTpFPS, all without regard to case.
     """
     if quality == SOURCE:
         return max(variants, key=lambda variant: variant.bandwidth)
@@ -99,31 +127,39 @@ def choose_variant(variants: list[Variant], quality: str) -> Variant | None:
 
 def parse_media(text: str, url: str) -> MediaPlaylist:
     """Raises BadPlaylist."""
-    playlist = _load(text, url)
-    if playlist.is_variant:
-        raise BadPlaylist(f"{url} is a master playlist, not a media playlist")
-    if playlist.target_duration is None:
-        raise BadPlaylist(f"{url} has no target duration, so it is not a media playlist")
-    return MediaPlaylist(
-        segments=tuple(_segments(playlist)),
-        target=round(playlist.target_duration * SECOND),
-        ended=bool(playlist.is_endlist),
-    )
+    with _parsing(url):
+        playlist = _load(text, url)
+        if playlist.is_variant:
+            raise BadPlaylist(f"{url} is a master playlist, not a media playlist")
+        if playlist.target_duration is None:
+            raise BadPlaylist(f"{url} has no target duration, so it is not a media playlist")
+        return MediaPlaylist(
+            segments=tuple(_segments(playlist)),
+            target=max(_length(playlist.target_duration), SECOND),
+            ended=bool(playlist.is_endlist),
+        )
+
+
+@contextmanager
+def _parsing(url: str) -> Iterator[None]:
+    """Whatever a garbled text makes m3u8, urllib or our arithmetic raise becomes BadPlaylist."""
+    try:
+        yield
+    except BadPlaylist:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError) as exc:
+        raise BadPlaylist(f"{url} cannot be parsed: {exc}") from exc
 
 
 def _load(text: str, url: str) -> Any:
     if not text.lstrip("\ufeff \r\n").startswith("#EXTM3U"):
         raise BadPlaylist(f"{url} is not an HLS playlist")
-    try:
-        return m3u8.loads(text, uri=url)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as exc:
-        # m3u8 lets whatever its parsing meets escape.
-        raise BadPlaylist(f"{url} cannot be parsed: {exc}") from exc
+    return m3u8.loads(text, uri=url)
 
 
-def _variant(entry: Any, groups: dict[str, str]) -> Variant:
+def _variant(entry: Any, name: str, groups: dict[str, str]) -> Variant:
     info = entry.stream_info
-    names = {info.video or "", groups.get(info.video, "") or "", getattr(info, "name", "") or ""}
+    names = {name, info.video, groups.get(info.video), info.stable_variant_id}
     if info.resolution:
         height = info.resolution[1]
         names.add(f"{height}p")
@@ -137,36 +173,89 @@ def _variant(entry: Any, groups: dict[str, str]) -> Variant:
 
 
 def _segments(playlist: Any) -> Iterator[MediaSegment]:
-    advertisements = list(_advertisement_times(playlist))
-    time: Micros | None = None
-    sequence = int(playlist.media_sequence or 0)
-    for number, entry in enumerate(playlist.segments, sequence):
+    # A playlist that is being written may end with EXTINF or EXT-X-PART and no address yet.
+    entries = [entry for entry in playlist.segments if entry.uri]
+    advertisements = list(_advertisement_times(entries))
+    time = _first_time(entries)
+    before: MediaSegment | None = None
+    for number, entry in enumerate(entries, int(playlist.media_sequence or 0)):
         if entry.program_date_time is not None:
             time = _micros(entry.program_date_time)
-        duration = int(Decimal(str(entry.duration or 0)) * SECOND)
-        yield MediaSegment(
+        section = entry.init_section
+        before = MediaSegment(
             sequence=number,
             url=entry.absolute_uri,
-            duration=duration,
+            duration=_length(entry.duration or 0),
             program_time=time,
             advertisement=_is_advertisement(entry, time, advertisements),
             discontinuity=bool(entry.discontinuity),
-            map_url=entry.init_section.absolute_uri if entry.init_section else None,
-            byte_range=entry.byterange,
+            byte_range=_byte_range(entry.byterange, _continued(before, entry.absolute_uri)),
+            map_url=section.absolute_uri if section else None,
+            map_range=_byte_range(section.byterange, 0) if section else None,
         )
+        yield before
         if time is not None:
-            time += duration
+            time += before.duration
+            to_datetime(time)  # raises if it is past the end of the calendar
 
 
-def _advertisement_times(playlist: Any) -> Iterator[TimeRange]:
-    for entry in playlist.segments:
+def _first_time(entries: list[Any]) -> Micros | None:
+    """When the first segment begins, counted back from the first one that says when it does."""
+    before: Micros = 0
+    for entry in entries:
+        if entry.program_date_time is not None:
+            return _micros(entry.program_date_time) - before
+        before += _length(entry.duration or 0)
+    return None
+
+
+def _length(seconds: float) -> Micros:
+    """EXTINF and EXT-X-TARGETDURATION. Raises ValueError for what cannot be meant."""
+    length = int(Decimal(str(seconds)) * SECOND)
+    if not 0 <= length <= _LONGEST:
+        raise ValueError(f"a segment cannot last {seconds} s")
+    return length
+
+
+def _continued(before: MediaSegment | None, url: str) -> int | None:
+    """Where a byte range without an offset begins: where the one before it in `url` ended."""
+    if before is None or before.byte_range is None or before.url != url:
+        return None
+    return before.byte_range.stop
+
+
+def _byte_range(text: str | None, otherwise: int | None) -> range | None:
+    """`LENGTH[@OFFSET]` (RFC 8216, 4.3.2.2); without an offset it begins at `otherwise`."""
+    if not text:
+        return None
+    length, has_offset, offset = text.partition("@")
+    first = int(offset) if has_offset else otherwise
+    if first is None or first < 0 or int(length) <= 0:
+        raise ValueError(f"{text!r} is no byte range here")
+    return range(first, first + int(length))
+
+
+def _advertisement_times(entries: list[Any]) -> Iterator[TimeRange]:
+    for entry in entries:
         for daterange in entry.dateranges or ():
             marked = daterange.class_ == _AD_CLASS or (daterange.id or "").startswith(_AD_ID_PREFIX)
-            if marked and daterange.start_date:
-                start = parse_time(daterange.start_date)
-                seconds = daterange.duration or daterange.planned_duration or 0
-                if seconds > 0:
-                    yield TimeRange(start, start + round(float(seconds) * SECOND))
+            span = _span(daterange) if marked else None
+            if span is not None:
+                yield span
+
+
+def _span(daterange: Any) -> TimeRange | None:
+    """The time of an EXT-X-DATERANGE (RFC 8216, 4.3.2.7), None if it says none that makes sense:
+    one unreadable mark is no reason to stop recording.
+    """
+    try:
+        start = parse_time(daterange.start_date or "")
+        if daterange.end_date:
+            return TimeRange(start, parse_time(daterange.end_date))
+        seconds = float(daterange.duration or daterange.planned_duration or 0)
+        return TimeRange(start, start + round(seconds * SECOND))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _is_advertisement(entry: Any, time: Micros | None, advertisements: list[TimeRange]) -> bool:

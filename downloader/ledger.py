@@ -84,8 +84,9 @@ class TimeBase:
 
     A playlist without EXT-X-PROGRAM-DATE-TIME says nothing about the time of day: the end of the
     first playlist is taken for the moment at which it was seen, and from there durations are
-    counted along the sequence numbers. Where these do not continue, the clock is asked again.
-    Where a playlist stops saying its time, it is counted from what was said last.
+    counted along the sequence numbers. Where these do not continue, the clock is asked again; so it
+    is when an origin has begun anew, even with the numbers and addresses that it had before. Where
+    a playlist stops saying its time, it is counted from what was said last.
     """
 
     def __init__(self) -> None:
@@ -96,6 +97,10 @@ class TimeBase:
         """The start of each of the playlist's segments; `now` is when it was seen."""
         segments = playlist.segments
         start = self._anchor(segments, now)
+        if self._begun_anew(playlist, start, now):
+            self._starts.clear()
+            self._next = None
+            start = self._anchor(segments, now)
         starts = []
         for segment in segments:
             start = segment.program_time if segment.program_time is not None else start
@@ -106,6 +111,13 @@ class TimeBase:
         while len(self._starts) > _REMEMBERED:
             self._starts.popitem(last=False)
         return starts
+
+    def _begun_anew(self, playlist: MediaPlaylist, start: Micros, now: Micros) -> bool:
+        """An edge that lags shows what is a few segments old; what is older is a new stream."""
+        if self._next is None or not playlist.is_restart_after(self._next[0] - 1):
+            return False
+        end = start + sum(segment.duration for segment in playlist.segments)
+        return now - end > _LAG_TARGETS * playlist.target
 
     def _anchor(self, segments: tuple[MediaSegment, ...], now: Micros) -> Micros:
         before: Micros = 0
@@ -120,3 +132,4 @@ class TimeBase:
 
 
 _REMEMBERED = 2000
+_LAG_TARGETS = 5

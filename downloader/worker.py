@@ -22,8 +22,6 @@ _REFUSED = frozenset({401, 403, 404, 410})
 _STILL_TARGETS = 3
 """A playlist that has brought nothing new for so many target durations is in doubt."""
 _REST_SECONDS = 0.1
-_RESTARTED_SEGMENTS = 2
-"""Edges lag behind each other by a segment or two; further back the origin has restarted."""
 
 
 class Listener(Protocol):
@@ -140,7 +138,7 @@ class Worker:
 
     def _take(self, playlist: MediaPlaylist, text: str) -> bool:
         first = self._last is None
-        if self._restarted(playlist):
+        if self._last is not None and playlist.is_restart_after(self._last.sequence):
             logger.info("the origin's sequence numbers went back: it has restarted")
             self._last = None
         return self._listener.on_playlist(self, playlist, text, first=first)
@@ -174,12 +172,6 @@ class Worker:
     def missed_before(self, segment: MediaSegment) -> bool:
         """Whether segments between the last listed one and this one were never listed."""
         return self._last is not None and segment.sequence > self._last.sequence + 1
-
-    def _restarted(self, playlist: MediaPlaylist) -> bool:
-        if self._last is None or not playlist.segments:
-            return False
-        newest = playlist.segments[-1].sequence
-        return newest < self._last.sequence - _RESTARTED_SEGMENTS
 
     def _reload_after(self, target: float, news: bool, spent: float) -> float:
         """RFC 8216, 6.3.4: after a target duration, or half of one if nothing had changed."""
