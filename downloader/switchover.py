@@ -53,12 +53,16 @@ def decide(
         default=-1,
     )
     running = [worker for worker in workers if not worker.finished]
-    # Addresses that all turn out bad must not pile up workers.
-    kept = {id(worker) for worker in running[-_MOST_WORKERS:]}
-    stop = frozenset(
+    # Addresses that all turn out bad must not pile up workers; but the one that delivers stays.
+    untried = [
         index
         for index, worker in enumerate(workers)
-        if not worker.finished and (index < newest_delivered or id(worker) not in kept)
+        if index > newest_delivered and not worker.finished
+    ]
+    room = _MOST_WORKERS - (newest_delivered >= 0)
+    kept = {newest_delivered, *untried[-room:]}
+    stop = frozenset(
+        index for index, worker in enumerate(workers) if not worker.finished and index not in kept
     )
     may_start = last_start is None or now - last_start >= timing.retry_seconds
     return Decision(start=may_start and _needs_another(running, now, timing), stop=stop)
