@@ -31,12 +31,12 @@ class Channel:
 
 def parse_channel(text: str) -> Channel:
     """Raises ValueError with a sentence for the operator."""
-    head, _, rest = text.partition(":")
+    head, has_type, rest = text.partition(":")
     always_live = head.endswith("!")
     name = head.removesuffix("!")
     if not is_component(name):
         raise ValueError(f"{name!r} cannot be the name of a channel: use letters, digits, _ and -")
-    if not rest:
+    if not has_type:
         url = f"https://www.twitch.tv/{name}"
         return Channel(name=name, always_live=always_live, provider=ProviderType.TWITCH, url=url)
     kind, _, url = rest.partition(":")
@@ -45,4 +45,7 @@ def parse_channel(text: str) -> Channel:
         raise ValueError(f"{kind!r} is no type of channel; there are {', '.join(known)}")
     if not url:
         raise ValueError(f"{text!r} has a type but no address: write {name}:{kind}:https://...")
-    return Channel(name=name, always_live=always_live, provider=known[kind], url=url)
+    provider = known[kind]
+    if provider is ProviderType.URL and not url.lower().startswith(("http://", "https://")):
+        raise ValueError(f"{url!r} is no address of a playlist: write {name}:url:https://...")
+    return Channel(name=name, always_live=always_live, provider=provider, url=url)
