@@ -96,18 +96,21 @@ class TimeBase:
     def starts(self, playlist: MediaPlaylist, now: Micros) -> list[Micros]:
         """The start of each of the playlist's segments; `now` is when it was seen."""
         segments = playlist.segments
-        start = self._anchor(segments, now)
-        if self._begun_anew(playlist, start, now):
+        start = self._continued(segments)
+        if start is not None and self._begun_anew(playlist, start, now):
             self._starts.clear()
+            start = None
+        if start is None:
             self._next = None
-            start = self._anchor(segments, now)
+            start = now - sum(segment.duration for segment in segments)
         starts = []
         for segment in segments:
             start = segment.program_time if segment.program_time is not None else start
             starts.append(start)
             self._starts[segment.sequence, segment.path] = start
             start += segment.duration
-            self._next = (segment.sequence + 1, start)
+            if self._next is None or segment.sequence >= self._next[0]:
+                self._next = (segment.sequence + 1, start)
         while len(self._starts) > _REMEMBERED:
             self._starts.popitem(last=False)
         return starts
@@ -119,7 +122,8 @@ class TimeBase:
         end = start + sum(segment.duration for segment in playlist.segments)
         return now - end > _LAG_TARGETS * playlist.target
 
-    def _anchor(self, segments: tuple[MediaSegment, ...], now: Micros) -> Micros:
+    def _continued(self, segments: tuple[MediaSegment, ...]) -> Micros | None:
+        """The start of the first segment, if one of them is known or continues what is known."""
         before: Micros = 0
         for segment in segments:
             known = self._starts.get((segment.sequence, segment.path))
@@ -128,7 +132,7 @@ class TimeBase:
             if self._next is not None and segment.sequence == self._next[0]:
                 return self._next[1] - before
             before += segment.duration
-        return now - before
+        return None
 
 
 _REMEMBERED = 2000
