@@ -12,6 +12,8 @@ import json
 import logging
 from collections import deque
 from enum import Enum
+from errno import ENOSPC
+from io import SEEK_END, FileIO
 from pathlib import Path
 
 from common.times import SECOND, Micros, format_time
@@ -90,11 +92,18 @@ class GapJournal:
 
     def _write_waiting(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a") as file:
+        with self._file.open("ab", buffering=0) as file:
             while self._waiting:
-                file.write(self._waiting[0] + "\n")
-                file.flush()
+                self._append(file, self._waiting[0].encode() + b"\n")
                 self._waiting.popleft()
+
+    @staticmethod
+    def _append(file: FileIO, line: bytes) -> None:
+        """Write the whole line or nothing: a disk that fills up takes the first half of one."""
+        size = file.seek(0, SEEK_END)
+        if file.write(line) < len(line):
+            file.truncate(size)
+            raise OSError(ENOSPC, "there is no room for a line")
 
     def _keep(self, playlist: str, now: Micros) -> None:
         """At most one playlist a second: gaps come in bursts, from the same text."""
@@ -104,7 +113,11 @@ class GapJournal:
         self._playlists.mkdir(parents=True, exist_ok=True)
         if not self._kept_playlists:
             self._kept_playlists.extend(sorted(self._playlists.glob("*.m3u8")))
-        path.write_text(playlist)
+        try:
+            path.write_text(playlist)
+        except OSError:
+            path.unlink(missing_ok=True)  # half a playlist would take the room of lines
+            raise
         self._kept_playlists.append(path)
         while len(self._kept_playlists) > _KEPT_PLAYLISTS:
             self._kept_playlists.popleft().unlink(missing_ok=True)
