@@ -3,9 +3,11 @@
 import logging
 import os
 from functools import partial
+from pathlib import Path
 
 from common import logs
 from common.daemon import Daemon, Stop
+from common.errors import ConfigError
 from common.http import HttpClient, HttpClientMetrics
 from common.segments.store import SegmentStore
 from common.threads import in_thread
@@ -28,7 +30,7 @@ def run(config: Config) -> int:
     """Record until stopped; returns the exit status."""
     registry = new_registry()
     logs.configure("downloader", config.log_level, registry)
-    config.base_dir.mkdir(parents=True, exist_ok=True)
+    _make(config.base_dir)
     store = SegmentStore(config.base_dir, registry=registry)
     metrics = DownloaderMetrics(registry)
     http_metrics = HttpClientMetrics(registry)
@@ -61,6 +63,13 @@ def run(config: Config) -> int:
             daemon.spawn(f"{channel.name}/{quality}", recorder.run)
     daemon.spawn("http", server.run)
     return daemon.run()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"cannot make the folder {folder}: {exc.strerror}") from exc
 
 
 def _provider(channel: Channel, http: HttpClient, config: Config) -> Provider:
