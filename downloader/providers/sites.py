@@ -1,11 +1,15 @@
 """Streams on Twitch, YouTube and hundreds of other sites, found by streamlink and yt-dlp.
 
-Both run in a short-lived process that is not patched by gevent (parts of streamlink fail under it):
-`downloader.providers.find` prints one JSON object. Segments are fetched by ourselves.
+Each runs in a short-lived process of its own that is not patched by gevent (parts of streamlink
+fail under it) and prints one JSON object: `downloader.providers.tool` says which. Segments are
+fetched by ourselves.
 """
 
+import contextlib
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -23,12 +27,16 @@ _TOOLS = {
     ProviderType.STREAMLINK: "streamlink",
     ProviderType.YOUTUBE: "yt-dlp",
 }
+_MODULES = {
+    "streamlink": "downloader.providers.ask_streamlink",
+    "yt-dlp": "downloader.providers.ask_yt_dlp",
+}
 
 
 class SiteProvider:
     """Asks streamlink or yt-dlp where the stream is.
 
-    `rewrites` are `FROM=TO` pairs for the beginnings of addresses that the site's own API has.
+    `rewrites` are `FROM=TO` pairs for the beginnings of addresses that streamlink asks.
     """
 
     def __init__(
@@ -43,7 +51,7 @@ class SiteProvider:
         self._url = channel.url
         self._http = http
         self._deadline_seconds = deadline_seconds
-        self._rewrites = rewrites
+        self._rewrites = rewrites if self._tool == "streamlink" else ()
 
     def find(self) -> list[Variant]:
         found = self._ask()
@@ -61,24 +69,46 @@ class SiteProvider:
         ]
 
     def _ask(self) -> dict[str, Any]:
-        command = [sys.executable, "-m", "downloader.providers.find", self._tool, self._url]
+        command = [sys.executable, "-m", _MODULES[self._tool]]
+        command += ["--limit-seconds", f"{self._deadline_seconds + _LIMIT_MARGIN_SECONDS:g}"]
         for rewrite in self._rewrites:
             command += ["--rewrite", rewrite]
+        command += ["--", self._url]
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self._deadline_seconds,
-                check=False,
-            )
+            output, errors, status = _run(command, self._deadline_seconds)
         except subprocess.TimeoutExpired as exc:
             raise StreamNotFound(
                 f"{self._tool} did not answer within {self._deadline_seconds:g} s", offline=False
             ) from exc
         try:
-            answer: dict[str, Any] = json.loads(done.stdout)
+            answer: dict[str, Any] = json.loads(output)
         except ValueError as exc:
-            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise StreamNotFound(f"{self._tool} failed: {' '.join(last)}", offline=False) from exc
+            last = errors.decode(errors="replace").strip().splitlines()[-1:]
+            reason = " ".join(last) or f"it ended with status {status}"
+            raise StreamNotFound(f"{self._tool} failed: {reason}", offline=False) from exc
         return answer
+
+
+_LIMIT_MARGIN_SECONDS = 5
+"""If we are killed meanwhile, the process ends by itself; in all other cases we end it first."""
+
+
+def _run(command: list[str], deadline_seconds: float) -> tuple[bytes, bytes, int]:
+    """Output, errors and status. Raises TimeoutExpired.
+
+    Whatever the process has started is killed with it, however it ends: it would hold the pipes
+    open, and outlive the deadline.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=deadline_seconds)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return output, errors, process.returncode
