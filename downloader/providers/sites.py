@@ -56,7 +56,8 @@ class SiteProvider:
     def find(self) -> list[Variant]:
         found = self._ask()
         if "error" in found:
-            raise StreamNotFound(str(found["error"]), offline=bool(found.get("offline")))
+            reason = " ".join(str(found["error"]).split())
+            raise StreamNotFound(reason, offline=bool(found.get("offline")))
         if found.get("master"):
             return read_variants(str(found["master"]), self._http, self._deadline_seconds)
         return [

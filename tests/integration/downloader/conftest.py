@@ -27,11 +27,14 @@ def record(origin: Origin, tmp_path: Path) -> Iterator[Record]:
     with ExitStack() as stack:
 
         def start(
-            *flags: str, url: str | None = origin.master_url, base_dir: Path = tmp_path / "store"
+            *flags: str,
+            url: str | None = origin.master_url,
+            base_dir: Path = tmp_path / "store",
+            env: dict[str, str] | None = None,
         ) -> Recording:
             channels = [] if url is None else [f"{CHANNEL}:url:{url}"]
             arguments = ("--base-dir", str(base_dir), *QUICK, *flags, *channels)
-            process = stack.enter_context(ServiceProcess("downloader", *arguments))
+            process = stack.enter_context(ServiceProcess("downloader", *arguments, env=env))
             stack.callback(_check_output, process)
             return Recording(process.wait_ready(), base_dir)
 

@@ -95,7 +95,8 @@ def test_the_playlist_of_a_gap_is_kept_as_it_was(origin: Origin, record: Record)
     go_wrong(origin, kind="status", times=0)
     recording = record("--segment-seconds", "0.5")
     recording.wait_for_gaps(1)
-    (kept,) = (recording.base_dir / ".gaps" / "demo" / "source").iterdir()
+    folder = recording.base_dir / ".gaps" / "demo" / "source"
+    (kept,) = wait_until(lambda: list(folder.glob("*")), "the playlist is written after the line")
     assert f"segments/source/{BAD:06d}.ts" in kept.read_text()
 
 
