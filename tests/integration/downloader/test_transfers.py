@@ -10,6 +10,7 @@ from tests.integration.downloader.conftest import Record
 from tests.integration.downloader.recording import at, gap_of, hash_of, segment_requests
 from tests.support.media import recorded_set
 from tests.support.origin import Origin
+from tests.support.waiting import wait_until
 
 BAD = 1
 """The index of the segment that goes wrong, of three that are listed."""
