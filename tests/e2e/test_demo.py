@@ -1,10 +1,12 @@
 """The quick start, run as a user runs it: the whole path on a live encoder, to the frame."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +61,28 @@ class Demo:
         return self.process.wait(60)
 
 
+@contextmanager
+def running_demo(home: Path, *args: str) -> Iterator[Demo]:
+    """Started, and in the end gone with all its files: those of root's Postgres lie elsewhere."""
+    demo = Demo(home, *args)
+    try:
+        yield demo
+    finally:
+        demo.stop(signal.SIGTERM)
+        shutil.rmtree((home / "postgres").resolve(), ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that has made its video and is still running."""
-    running = Demo(tmp_path_factory.mktemp("demo"))
-    wait_until(
-        lambda: "Press Ctrl-C" in running.output or running.process.poll() is not None,
-        "the demo has made its video",
-        seconds=SECONDS,
-    )
-    assert running.process.poll() is None, running.output
-    yield running
-    running.stop(signal.SIGTERM)
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        wait_until(
+            lambda: "Press Ctrl-C" in running.output or running.process.poll() is not None,
+            "the demo has made its video",
+            seconds=SECONDS,
+        )
+        assert running.process.poll() is None, running.output
+        yield running
 
 
 def expected_frames(summary: dict[str, Any]) -> tuple[int, int]:
@@ -180,13 +192,13 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path, demo: Demo) -> None:
 
 def test_once_ends_with_the_video_and_names_nothing_that_has_ended(tmp_path: Path) -> None:
     """In a folder whose name no shell likes."""
-    demo = Demo(tmp_path / "it's a $demo", "--once")
-    assert demo.process.wait(SECONDS) == 0, demo.output
-    video = Path(demo.summary["video"])
-    assert video.stat().st_size > 0
-    story = demo.output.split("The event is DONE.")[1]
-    assert str(video) in story
-    assert "http://" not in story
+    with running_demo(tmp_path / "it's a $demo", "--once") as demo:
+        assert demo.process.wait(SECONDS) == 0, demo.output
+        video = Path(demo.summary["video"])
+        assert video.stat().st_size > 0
+        story = demo.output.split("The event is DONE.")[1]
+        assert str(video) in story
+        assert "http://" not in story
 
 
 def processes_of(demo: Demo) -> list[str]:
@@ -197,26 +209,28 @@ def processes_of(demo: Demo) -> list[str]:
     ).stdout.splitlines()
 
 
-def start_until_services(home: Path) -> Demo:
-    demo = Demo(home)
+def wait_for_services(demo: Demo) -> None:
     wait_until(
         lambda: "Starting the services" in demo.output, "the services are being started", seconds=60
     )
-    return demo
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything_with_status_0(number: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C, `kill`, and a terminal that is closed."""
-    demo = start_until_services(tmp_path / "demo")
-    assert demo.stop(number) == 0, demo.output
-    assert processes_of(demo) == []
+    with running_demo(tmp_path / "demo") as demo:
+        wait_for_services(demo)
+        assert demo.stop(number) == 0, demo.output
+        assert processes_of(demo) == []
 
 
 def test_a_demo_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
-    demo = start_until_services(tmp_path / "demo")
-    log = demo.home / "logs" / "origin.log"
-    wait_until(lambda: log.exists() and "listens on" in log.read_text(), "the origin is started")
-    assert processes_of(demo)
-    demo.stop(signal.SIGKILL)
-    wait_until(lambda: processes_of(demo) == [], "everything has ended", seconds=30)
+    with running_demo(tmp_path / "demo") as demo:
+        wait_for_services(demo)
+        log = demo.home / "logs" / "origin.log"
+        wait_until(
+            lambda: log.exists() and "listens on" in log.read_text(), "the origin is started"
+        )
+        assert processes_of(demo)
+        demo.stop(signal.SIGKILL)
+        wait_until(lambda: processes_of(demo) == [], "everything has ended", seconds=30)
