@@ -14,6 +14,7 @@ Example: `45:51.608000-2.0-full-7IS92rssMzoSBQDIevHStbTNy-URRV3Vw-jzZ6pwOZM.ts` 
 """
 
 import base64
+import hashlib
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -159,6 +160,11 @@ def format_name(
 def encode_hash(digest: bytes) -> str:
     """A SHA-256 digest (32 bytes) as it stands in names."""
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+
+def hash_bytes(data: bytes) -> str:
+    """The hash of a file with these bytes, as it stands in names."""
+    return encode_hash(hashlib.sha256(data).digest())
 
 
 def is_component(text: str) -> bool:

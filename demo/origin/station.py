@@ -1,9 +1,7 @@
 """The station: offers complete segments to the broadcast as time passes, and gives out bytes."""
 
-import hashlib
-
 from common.errors import BadParameter
-from common.segments.path import encode_hash
+from common.segments.path import hash_bytes
 from common.times import SECOND
 from demo.origin.broadcast import Broadcast, Entry, Offer
 from demo.origin.clock import Clock
@@ -79,6 +77,6 @@ class Station:
 
     def _hashes(self, index: int) -> dict[str, str]:
         return {
-            quality: encode_hash(hashlib.sha256(self.material.read(quality, index)).digest())
+            quality: hash_bytes(self.material.read(quality, index))
             for quality in (rendition.name for rendition in RENDITIONS)
         }

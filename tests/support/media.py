@@ -13,7 +13,7 @@ from types import ModuleType
 import demo.origin.code
 import demo.origin.encoder
 import demo.origin.recorded
-from common.segments.path import Segment, SegmentType, encode_hash, format_name
+from common.segments.path import Segment, SegmentType, format_name, hash_bytes
 from common.times import SECOND, Micros, format_hour
 from demo.origin.encoder import StreamSpec
 from demo.origin.recorded import RecordedSegment, RecordedSet, encode_set, load_set
@@ -131,7 +131,7 @@ def store_bytes(
     kind: SegmentType = SegmentType.FULL,
 ) -> tuple[Path, Segment]:
     """Write a segment under the name that a downloader would have given it."""
-    digest = encode_hash(hashlib.sha256(data).digest())
+    digest = hash_bytes(data)
     name = format_name(start, duration, kind, digest)
     path = quality_dir / format_hour(start) / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,5 @@
 """SIGKILL while recording: what is listed once the downloader is back is recorded whole."""
 
-import hashlib
 import random
 import time
 import uuid
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from common.segments.path import SegmentType, encode_hash, format_name
+from common.segments.path import SegmentType, format_name, hash_bytes
 from common.times import SECOND, format_hour
 from tests.e2e.kill.harness import LINES, Moments, in_lines, kill_again_and_again
 from tests.support.media import recorded_set
@@ -96,10 +95,6 @@ def _entries(origin: str) -> list[dict[str, Any]]:
     return list(answer.json())
 
 
-def _hash(content: bytes) -> str:
-    return encode_hash(hashlib.sha256(content).digest())
-
-
 def _leave_temp(store: Path) -> None:
     """What a kill in the middle of a write leaves; one is rarely so lucky, writes are short."""
     now = time.time_ns() // 1000
@@ -126,4 +121,4 @@ def _has_all(store: Path, listed: set[str]) -> bool:
 def _check_names(store: Path) -> None:
     """Whatever was killed when, a file's bytes are those that its name promises."""
     for path in _segments(store):
-        assert _hash(path.read_bytes()) == path.stem[-43:], path
+        assert hash_bytes(path.read_bytes()) == path.stem[-43:], path

@@ -1,6 +1,5 @@
 """A downloader that records, and what is found in its store, its journal and its metrics."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from common.segments.path import Segment, SegmentType, encode_hash, parse_name
+from common.segments.path import Segment, SegmentType, hash_bytes, parse_name
 from common.times import SECOND, Micros, format_time, parse_time
 from tests.support.metrics import metric
 from tests.support.origin import START, Origin
@@ -51,7 +50,7 @@ class Recording:
             segment = parse_name(path.parent.name, path.name)
             assert isinstance(segment, Segment), path
             if segment.type is not SegmentType.TEMP:
-                assert hash_of(path.read_bytes()) == segment.hash, path
+                assert hash_bytes(path.read_bytes()) == segment.hash, path
                 segments.append(segment)
         return sorted(segments, key=lambda segment: (segment.start, segment.type.value))
 
@@ -128,10 +127,6 @@ class Recording:
     def _full_names(self, quality: str, channel: str) -> set[str]:
         stems = [path.stem for path in self.paths(quality, channel)]
         return {stem[-43:] for stem in stems if "-full-" in stem}
-
-
-def hash_of(content: bytes) -> str:
-    return encode_hash(hashlib.sha256(content).digest())
 
 
 def at(index: int, offset_seconds: float = 0) -> Micros:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from common.segments.path import SegmentType
+from common.segments.path import SegmentType, hash_bytes
 from common.times import SECOND
 from tests.integration.downloader.conftest import Record
-from tests.integration.downloader.recording import at, gap_of, hash_of, segment_requests
+from tests.integration.downloader.recording import at, gap_of, segment_requests
 from tests.support.media import recorded_set
 from tests.support.origin import Origin
 from tests.support.waiting import wait_until
@@ -118,7 +118,7 @@ def test_of_a_transfer_that_always_breaks_off_what_came_is_partial(
     assert gap == gap_of(BAD, "network", gap.detail)
     segment = recording.segments()[BAD]
     assert (segment.start, segment.duration) == (at(BAD), 2 * SECOND)
-    assert (segment.type, segment.hash) == (SegmentType.PARTIAL, hash_of(content()[:sent]))
+    assert (segment.type, segment.hash) == (SegmentType.PARTIAL, hash_bytes(content()[:sent]))
     recording.wait_for(others(origin))
     assert recording.metric("segments_total", type="partial") == 1
 
@@ -169,7 +169,7 @@ def test_a_body_that_came_whole_but_looks_wrong_is_suspect(
     recording.wait_for_metric(1, "segments_total", type="suspect")
     segment = recording.segments()[BAD]
     assert (segment.start, segment.duration) == (at(BAD), 2 * SECOND)
-    assert (segment.type, segment.hash) == (SegmentType.SUSPECT, hash_of(content()[:size_bytes]))
+    assert (segment.type, segment.hash) == (SegmentType.SUSPECT, hash_bytes(content()[:size_bytes]))
     assert segment_requests(origin, BAD) == 3
     recording.wait_for(others(origin))
     assert said in recording.process.output

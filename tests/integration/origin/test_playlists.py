@@ -1,6 +1,5 @@
 """What the origin lists and answers as its clock is stepped, well-behaved and otherwise."""
 
-import hashlib
 from typing import Any
 from urllib.parse import urljoin
 
@@ -10,7 +9,7 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
 from common.daemon import Stop
-from common.segments.path import encode_hash
+from common.segments.path import hash_bytes
 from common.times import SECOND, from_datetime
 from demo.origin.app import create_origin
 from demo.origin.broadcast import Broadcast, State
@@ -117,7 +116,7 @@ def test_segments_hold_the_frames_of_their_time_and_the_bytes_of_the_journal(
     journal = origin.json("/control/listed")
     for position, first in enumerate([0, 120, 240, 0]):  # the set of 6 s begins again
         data = origin.segment(position)
-        assert encode_hash(hashlib.sha256(data).digest()) == journal[position]["hashes"]["source"]
+        assert hash_bytes(data) == journal[position]["hashes"]["source"]
         assert_frames(read_video(data), first, first + 119)
     assert len({entry["hashes"]["source"] for entry in journal}) == 4
 
@@ -245,7 +244,7 @@ def test_an_initialization_section_and_a_segment_make_up_the_bytes_of_the_journa
     origin.advance(2)
     data = origin.segment(1)
     listed = origin.json("/control/listed")[1]
-    assert encode_hash(hashlib.sha256(data).digest()) == listed["hashes"]["source"]
+    assert hash_bytes(data) == listed["hashes"]["source"]
 
 
 @pytest.mark.parametrize(
