@@ -1,5 +1,6 @@
 """`python -m bench`: run the benchmarks and print one table. See docs/PERFORMANCE.md."""
 
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -37,6 +38,8 @@ def command(*, full: bool, names: tuple[str, ...], list_only: bool, markdown: bo
             click.echo(f"{name:10} {(benchmark.__doc__ or '').splitlines()[0]}")
         return
     chosen = {name: run for name, run in BENCHMARKS.items() if not names or name in names}
+    # As Ctrl-C does: what was started is ended and what was written is deleted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     heading = list(describe())
     results = run_all(chosen, full=full, announce=lambda line: click.echo(line, err=True))
     table = markdown_table if markdown else text_table

@@ -54,7 +54,7 @@ def past(run: Run) -> Iterable[Figure]:
         check(done.missing == 0, "all listed segments are recorded")
         yield Figure(
             benchmark="recording CPU",
-            name=f"{streams} streams, each recorded for {hours} h before",
+            name=f"{_streams(streams)}, recorded for {hours} h before",
             value=done.cpu_per_stream * 1000,
             unit="CPU ms per stream and second",
         )
@@ -76,7 +76,7 @@ def streams(run: Run) -> Iterable[Figure]:
         return
     yield Figure(
         benchmark="streams on one core",
-        name="by CPU alone (extrapolated from the last line that held)",
+        name=f"by CPU alone, as {_streams(held.streams)} use it",
         value=1 / held.cpu_per_stream,
         unit="streams",
     )
@@ -90,7 +90,7 @@ def streams(run: Run) -> Iterable[Figure]:
 
 
 def _stream_figures(done: Recorded, limit: float) -> Iterator[Figure]:
-    name = f"{done.streams} streams"
+    name = _streams(done.streams)
     yield Figure(
         benchmark="recording CPU",
         name=name,
@@ -106,6 +106,10 @@ def _stream_figures(done: Recorded, limit: float) -> Iterator[Figure]:
         ("peak memory", done.peak_bytes / 1e6, "MB"),
     ):
         yield Figure(benchmark="recording", name=f"{name}: {label}", value=value, unit=unit)
+
+
+def _streams(count: int) -> str:
+    return "1 stream" if count == 1 else f"{count} streams"
 
 
 def _is_held(done: Recorded) -> bool:

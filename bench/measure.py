@@ -10,6 +10,9 @@ from statistics import median
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
+_IDLE_SECONDS = 0.3
+_IDLE_SHARE = 0.02
+_IDLE_DEADLINE_SECONDS = 30
 
 
 def tree(pid: int) -> list[int]:
@@ -32,6 +35,14 @@ def spent(pid: int, action: Callable[[], object]) -> float:
     before = cpu_seconds(pid)
     action()
     return cpu_seconds(pid) - before
+
+
+def wait_until_idle(pid: int) -> None:
+    """Wait until the process and its descendants use next to no CPU, but not for ever."""
+    deadline = time.monotonic() + _IDLE_DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        if spent(pid, lambda: time.sleep(_IDLE_SECONDS)) < _IDLE_SHARE * _IDLE_SECONDS:
+            return
 
 
 def peak_bytes(pid: int) -> int:
