@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 from common.http import HttpClient
 from downloader.channels import Channel, ProviderType
@@ -97,19 +97,27 @@ _LIMIT_MARGIN_SECONDS = 5
 def _run(command: list[str], deadline_seconds: float) -> tuple[bytes, bytes, int]:
     """Output, errors and status. Raises TimeoutExpired.
 
-    Whatever the process has started is killed with it, however it ends: it would hold the pipes
-    open, and outlive the deadline.
+    Whatever the process has started is killed with it, however it ends. Such a thing would also
+    hold pipes open, so the process writes into memory, and its own end is all that is waited for.
     """
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        try:
-            output, errors = process.communicate(timeout=deadline_seconds)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    return output, errors, process.returncode
+    with _memory_file() as output, _memory_file() as errors:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        ) as process:
+            try:
+                status = process.wait(deadline_seconds)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        output.seek(0)
+        errors.seek(0)
+        return output.read(), errors.read(), status
+
+
+def _memory_file() -> BinaryIO:
+    """A file that needs no disk: only the store can be counted on to be writable."""
+    return os.fdopen(os.memfd_create("wubloader"), "w+b")
