@@ -17,11 +17,14 @@ from restreamer.config import Config
 from restreamer.metrics import RestreamerMetrics
 from restreamer.recording import Recording
 from restreamer.responses import add_to_every_response
-from restreamer.routes import cuts, files, playlists
+from restreamer.routes import cuts, files, pictures, playlists
 from restreamer.threads import Limit
 
 # Fewer than the thread pool has threads, so that quick requests always find one.
 _WIDE_AT_ONCE = 3
+# A frame takes a fraction of a second of one core, a waveform of six hours a minute or two.
+_FRAMES_AT_ONCE = 4
+_WAVEFORMS_AT_ONCE = 2
 
 
 def create_app(
@@ -35,17 +38,25 @@ def create_app(
     """Everything that the restreamer answers. `clock` gives the time now."""
     metrics = RestreamerMetrics(registry)
     app = create_base_app("restreamer", registry=registry, ready=lambda: _missing(store))
+    app.config["MAX_CONTENT_LENGTH"] = pictures.MAX_BODY_BYTES
     add_to_every_response(app)
     recording = Recording(store, window=round(config.live_window_seconds * SECOND), metrics=metrics)
     wide = Limit(_WIDE_AT_ONCE, patience_seconds=20, retry_seconds=2, refused=metrics.refused)
     encoding = Limit(config.max_cuts, patience_seconds=0, retry_seconds=10, refused=metrics.refused)
+    quick = Limit(_FRAMES_AT_ONCE, patience_seconds=10, retry_seconds=2, refused=metrics.refused)
+    slow = Limit(_WAVEFORMS_AT_ONCE, patience_seconds=5, retry_seconds=10, refused=metrics.refused)
     files.add_routes(app, store)
     playlists.add_routes(app, recording, clock=clock, wide=wide)
     cuts.add_routes(app, store, encoders=encoders, limit=encoding, metrics=metrics)
+    pictures.add_routes(app, store, encoders=encoders, quick=quick, slow=slow, metrics=metrics)
 
     @app.errorhandler(HolesNotAllowed)
     def holes(error: HolesNotAllowed) -> Response:
         return text_response(str(error), 406)
+
+    @app.errorhandler(ConnectionResetError)
+    def client_gone(error: ConnectionResetError) -> Response:
+        return text_response(str(error), 400)  # nobody reads it
 
     return app
 

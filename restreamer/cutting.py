@@ -12,9 +12,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
 import gevent
+from flask import request
 from gevent.queue import Queue
 from gevent.socket import wait_read
 
+from common.web import CONNECTION
 from restreamer.metrics import RestreamerMetrics
 
 logger = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class CutStream:
         kind: str,
         connection: socket.socket | None,
         metrics: RestreamerMetrics,
-        on_end: Callable[[], None],
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._chunks = chunks
         self._kind = kind
@@ -113,3 +115,29 @@ class CutStream:
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait(ConnectionResetError(errno.ECONNRESET, "the client is gone"))
+
+
+def started(
+    chunks: Generator[bytes, None, None],
+    *,
+    kind: str,
+    metrics: RestreamerMetrics,
+    on_end: Callable[[], None] = lambda: None,
+) -> CutStream:
+    """The stream of `chunks` for the client of the current request, once its first chunk is there.
+
+    Raises what making the first chunk raised. `on_end` is called in any case.
+    """
+    stream = CutStream(
+        chunks,
+        kind=kind,
+        connection=request.environ.get(CONNECTION),
+        metrics=metrics,
+        on_end=on_end,
+    )
+    try:
+        stream.wait_for_first()
+    except BaseException:
+        stream.close()
+        raise
+    return stream

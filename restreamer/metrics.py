@@ -4,7 +4,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class RestreamerMetrics:
-    """Labels: `type` is a cut's type; `result` one of complete, failed, abandoned."""
+    """Labels: `type` is a cut's type, or frame, thumbnail, waveform; `result` one of complete,
+    failed, abandoned.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.cuts_running = Gauge(

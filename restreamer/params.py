@@ -5,6 +5,7 @@ name and a sentence for whoever sent it.
 """
 
 import math
+import re
 from collections.abc import Sequence
 
 from common.errors import BadParameter
@@ -15,6 +16,11 @@ _EARLIEST = parse_time("1970-01-02")
 _LATEST = parse_time("9999-01-01")
 
 MAX_RANGES = 100
+MAX_PIXELS = 4096
+"""Of a picture's width and height, and of every coordinate in it."""
+
+_SIZE = re.compile(r"([0-9]{1,4})x([0-9]{1,4})", re.ASCII)
+_COORDINATE = re.compile(r"\s*[0-9]{1,4}\s*", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 
 
@@ -122,3 +128,30 @@ def seconds_param(name: str, text: str, limit: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= limit):
         raise BadParameter(name, f"{text!r} is not a whole number of seconds from 1 to {limit}")
     return int(text)
+
+
+def size_param(name: str, text: str) -> tuple[int, int]:
+    """The size of a picture, written `WIDTHxHEIGHT`."""
+    match = _SIZE.fullmatch(text)
+    width, height = map(int, match.groups()) if match else (0, 0)
+    if not (1 <= width <= MAX_PIXELS and 1 <= height <= MAX_PIXELS):
+        raise BadParameter(name, f"{text!r} is not WIDTHxHEIGHT, each from 1 to {MAX_PIXELS}")
+    return width, height
+
+
+def box_param(name: str, text: str) -> tuple[int, int, int, int]:
+    """A part of a picture, written `x1,y1,x2,y2`."""
+    parts = text.split(",")
+    known = all(_COORDINATE.fullmatch(part) for part in parts)
+    return check_box(name, [int(part) for part in parts] if known else text)
+
+
+def check_box(name: str, value: object) -> tuple[int, int, int, int]:
+    """A list `[x1, y1, x2, y2]` of pixels, of which x2 and y2 are the first outside."""
+    if isinstance(value, list) and len(value) == 4 and all(type(part) is int for part in value):
+        left, upper, right, lower = value
+        if 0 <= left < right <= MAX_PIXELS and 0 <= upper < lower <= MAX_PIXELS:
+            return left, upper, right, lower
+    raise BadParameter(
+        name, f"{value!r} is not x1,y1,x2,y2 with x1 < x2 and y1 < y2, all at most {MAX_PIXELS}"
+    )

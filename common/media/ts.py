@@ -57,6 +57,20 @@ def measure(data: bytes) -> Span | None:
     return Span(stamps[0] % PTS_WRAP, stamps[-1] - stamps[0] + (median_low(steps) if steps else 0))
 
 
+def without_video(data: bytes) -> bytes:
+    """The packets that carry no video: the few that sound and tables take."""
+    packets = _packets(data)
+    pids = (packets[:, 1].astype(np.uint16) & 0x1F) << 8 | packets[:, 2]
+    begins = np.flatnonzero(packets[:, 1] & 0x40)
+    video = {int(pids[index]) for index in begins if _is_video(packets[index].tobytes())}
+    return packets[~np.isin(pids, list(video))].tobytes()
+
+
+def _is_video(packet: bytes) -> bool:
+    found = _stamp(packet)
+    return found is not None and found[0] in _VIDEO_IDS
+
+
 def _packets(data: bytes) -> "np.ndarray[tuple[int, int], np.dtype[np.uint8]]":
     whole = len(data) // PACKET_BYTES
     return np.frombuffer(data, np.uint8, whole * PACKET_BYTES).reshape(whole, PACKET_BYTES)

@@ -19,8 +19,8 @@ from common.media.plan import (
 )
 from common.segments.store import SegmentStore
 from common.times import SECOND, format_time
-from common.web import CONNECTION, text_response
-from restreamer.cutting import CutStream
+from common.web import text_response
+from restreamer.cutting import CutStream, started
 from restreamer.metrics import RestreamerMetrics
 from restreamer.params import bool_param, ranges_params, transitions_params
 from restreamer.routes.files import QualityPath
@@ -59,14 +59,14 @@ class _Cuts:
             if request.method == "HEAD":
                 release()
                 return _reply(plan, None)
-            stream = self._start(plan, release)
+            stream = started(
+                _chunks(plan, self._encoders),
+                kind=plan.request.type.value,
+                metrics=self._metrics,
+                on_end=release,
+            )
         except BaseException:
             release()
-            raise
-        try:
-            stream.wait_for_first()
-        except BaseException:
-            stream.close()
             raise
         return _reply(plan, stream)
 
@@ -76,15 +76,6 @@ class _Cuts:
             return lambda: None  # sends files as they are: nothing to limit
         self._limit.acquire()
         return _Once(self._limit.release)
-
-    def _start(self, plan: CutPlan, release: Callable[[], None]) -> CutStream:
-        return CutStream(
-            _chunks(plan, self._encoders),
-            kind=plan.request.type.value,
-            connection=request.environ.get(CONNECTION),
-            metrics=self._metrics,
-            on_end=release,
-        )
 
 
 class _Once:

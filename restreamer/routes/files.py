@@ -19,7 +19,9 @@ from restreamer.threads import in_thread
 _FOREVER = "public, max-age=31536000, immutable"
 _REVALIDATE = "public, no-cache"
 _HOUR_DEPTH = 4  # CHANNEL/QUALITY/HOUR/NAME
-_TEMPLATES = "thumbnail_templates"
+TEMPLATES = "thumbnail_templates"
+"""The folder of the store that holds them."""
+
 # How unfinished files are named, by us and by common tools.
 _UNFINISHED = (".temp", ".tmp", ".part")
 
@@ -74,7 +76,7 @@ def add_routes(app: OpenAPI, store: SegmentStore) -> None:
 
     @app.get("/thumbnail-templates", summary="Names of the thumbnail templates.")
     def templates() -> Response:
-        return json_reply(in_thread(lambda: _templates(store.base_dir)))
+        return json_reply(in_thread(lambda: template_names(store.base_dir)))
 
 
 def _file(store: SegmentStore, path: str) -> Response:
@@ -153,10 +155,10 @@ def _walk(root: Path) -> Iterator[str]:
                 yield (Path(folder) / name).relative_to(root).as_posix()
 
 
-def _templates(base_dir: Path) -> list[str]:
+def template_names(base_dir: Path) -> list[str]:
     """A template has a picture and a description; the picture names it."""
     return [
         name.removesuffix(".png")
-        for name in _below(base_dir, _TEMPLATES)
+        for name in _below(base_dir, TEMPLATES)
         if name.endswith(".png") and "/" not in name
     ]

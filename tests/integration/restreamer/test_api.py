@@ -22,6 +22,7 @@ def test_nothing_that_a_client_sends_is_an_error_of_ours(node: Node) -> None:
         fuzzed.add(operation.path)
     assert "/cut/{channel}/{quality}.ts" in fuzzed
     assert "/playlist/{channel}/{quality}.m3u8" in fuzzed
+    assert "/thumbnail/{channel}/{quality}.png" in fuzzed
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/restreamer", "/healthz", "/readyz"])

@@ -9,9 +9,11 @@ from common.errors import BadParameter
 from common.times import HOUR, SECOND, TimeRange, parse_time
 from restreamer.params import (
     bool_param,
+    box_param,
     range_param,
     ranges_params,
     seconds_param,
+    size_param,
     span_params,
     time_param,
     transition_param,
@@ -94,3 +96,25 @@ def test_booleans_are_words(text: str | None, value: bool) -> None:
 
 def test_seconds_are_whole() -> None:
     assert seconds_param("target", "6", 10) == 6 * SECOND // SECOND
+
+
+@pytest.mark.parametrize("text", ["", "x", "10", "10x", "0x1", "1x0", "4097x1", "-1x5", "1x1x1"])
+def test_a_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadParameter, match="WIDTHxHEIGHT"):
+        size_param("size", text)
+
+
+def test_a_size_is_a_width_and_a_height() -> None:
+    assert size_param("size", "4096x1") == (4096, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2,3", "1,2,3,4,5", "3,0,3,4", "0,5,3,4", "a,b,c,d", "-1,0,3,4", "0,0,4097,4"]
+)
+def test_a_box_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadParameter, match="x1,y1,x2,y2"):
+        box_param("crop", text)
+
+
+def test_a_box_is_two_corners() -> None:
+    assert box_param("crop", "0, 1,2,4096") == (0, 1, 2, 4096)
