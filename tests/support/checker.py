@@ -15,8 +15,10 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -44,6 +46,14 @@ class Frame:
 
     number: int | None
     pts: Fraction
+
+
+class Piece(NamedTuple):
+    """Sound of one channel: the time of its first sample, and samples per second."""
+
+    pts: Fraction
+    rate: int
+    samples: Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +98,13 @@ def read_video(source: Path | bytes, *, frame_rate: Fraction = Fraction(60)) -> 
     opened = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     with av.open(opened, "r") as container:
         frames: list[Frame] = []
-        pieces: list[tuple[Fraction, Samples]] = []
+        pieces: list[Piece] = []
         streams = [*container.streams.video[:1], *container.streams.audio[:1]]
         for decoded in container.decode(streams):
             if isinstance(decoded, av.VideoFrame):
                 frames.append(Frame(number=read_number(decoded), pts=_pts(decoded)))
             elif isinstance(decoded, av.AudioFrame):
-                pieces.append((_pts(decoded), _mono(decoded)))
+                pieces.append(sound_piece(decoded, _pts(decoded)))
     return Video(frames=tuple(frames), marks=tuple(find_marks(pieces)), frame_rate=frame_rate)
 
 
@@ -177,13 +187,13 @@ def assert_decodes_silently(source: Path | bytes) -> None:
         raise AssertionError(f"ffmpeg ended with {result.returncode} and said: {said[:2000]}")
 
 
-def find_marks(pieces: Iterable[tuple[Fraction, Samples]]) -> Iterator[SoundMark]:
-    """The marks in sound that is given as (time of the first sample, samples), in order."""
-    for start, samples in _joined(pieces):
-        for position in _chirps(samples):
-            tone = _tone(samples, position)
+def find_marks(pieces: Iterable[Piece]) -> Iterator[SoundMark]:
+    """The marks in sound that is given in order."""
+    for piece in _joined(pieces):
+        for position in _chirps(piece):
+            tone = _tone(piece, position)
             if tone is not None:
-                pts = float(start) + position / encoder.AUDIO_RATE
+                pts = float(piece.pts) + position / piece.rate
                 yield SoundMark(pts=pts, second=tone)
 
 
@@ -193,41 +203,45 @@ def _pts(frame: av.VideoFrame | av.AudioFrame) -> Fraction:
     return frame.pts * frame.time_base
 
 
-def _mono(frame: av.AudioFrame) -> Samples:
-    if frame.sample_rate != encoder.AUDIO_RATE:
-        raise AssertionError(f"the sound has {frame.sample_rate} Hz, not {encoder.AUDIO_RATE}")
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=encoder.AUDIO_RATE)
+def sound_piece(frame: av.AudioFrame, pts: Fraction) -> Piece:
+    """A decoded frame, mixed to one channel, that begins at `pts` seconds."""
+    rate = frame.sample_rate
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
     frames = [*resampler.resample(frame), *resampler.resample(None)]
-    return np.concatenate([part.to_ndarray()[0] for part in frames]).astype(np.float32)
+    samples = np.concatenate([part.to_ndarray()[0] for part in frames]).astype(np.float32)
+    return Piece(pts, rate, samples)
 
 
-def _joined(
-    pieces: Iterable[tuple[Fraction, Samples]],
-) -> Iterator[tuple[Fraction, Samples]]:
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Put pieces together whose times follow each other to within 1 ms."""
-    run: list[Samples] = []
-    start = end = Fraction()
-    for pts, samples in pieces:
-        if run and abs(pts - end) > Fraction(1, 1000):
-            yield start, np.concatenate(run)
+    run: list[Piece] = []
+    end = Fraction()
+    for piece in pieces:
+        if run and (abs(piece.pts - end) > Fraction(1, 1000) or piece.rate != run[0].rate):
+            yield _concatenated(run)
             run = []
         if not run:
-            start = end = pts
-        run.append(samples)
-        end += Fraction(len(samples), encoder.AUDIO_RATE)
+            end = piece.pts
+        run.append(piece)
+        end += Fraction(len(piece.samples), piece.rate)
     if run:
-        yield start, np.concatenate(run)
+        yield _concatenated(run)
 
 
-def _ideal_chirp() -> Samples:
-    t = np.arange(int(encoder.CHIRP_SECONDS * encoder.AUDIO_RATE)) / encoder.AUDIO_RATE
+def _concatenated(run: list[Piece]) -> Piece:
+    return run[0]._replace(samples=np.concatenate([piece.samples for piece in run]))
+
+
+@lru_cache
+def _ideal_chirp(rate: int) -> Samples:
+    t = np.arange(int(encoder.CHIRP_SECONDS * rate)) / rate
     phase = 2 * np.pi * (encoder.CHIRP_FIRST_HZ + encoder.CHIRP_HZ_PER_SECOND / 2 * t) * t
     return np.sin(phase).astype(np.float32)
 
 
-def _chirps(samples: Samples) -> Iterator[int]:
+def _chirps(piece: Piece) -> Iterator[int]:
     """Where chirps begin: peaks of the normalised correlation with the ideal one."""
-    ideal = _ideal_chirp()
+    samples, ideal = piece.samples, _ideal_chirp(piece.rate)
     if len(samples) < len(ideal):
         return
     size = len(samples) + len(ideal) - 1
@@ -244,13 +258,13 @@ def _chirps(samples: Samples) -> Iterator[int]:
             yield int(group[np.argmax(likeness[group])])
 
 
-def _tone(samples: Samples, chirp: int) -> int | None:
+def _tone(piece: Piece, chirp: int) -> int | None:
     """Which second the tone after the chirp at `chirp` tells, or None if it is cut off."""
-    first = chirp + int(encoder.TONE_FROM_SECONDS * encoder.AUDIO_RATE)
-    last = chirp + int(encoder.TONE_TO_SECONDS * encoder.AUDIO_RATE)
-    if last > len(samples):
+    first = chirp + int(encoder.TONE_FROM_SECONDS * piece.rate)
+    last = chirp + int(encoder.TONE_TO_SECONDS * piece.rate)
+    if last > len(piece.samples):
         return None
-    spectrum = np.abs(np.fft.rfft(samples[first:last]))
+    spectrum = np.abs(np.fft.rfft(piece.samples[first:last]))
     loudest = float(np.argmax(spectrum)) / (encoder.TONE_TO_SECONDS - encoder.TONE_FROM_SECONDS)
     return round((loudest - encoder.TONE_FIRST_HZ) / encoder.TONE_STEP_HZ)
 

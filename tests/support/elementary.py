@@ -14,6 +14,7 @@ from functools import lru_cache
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.frame import PictureType
 
 from common.media.commands import ffmpeg_binary
 from demo.origin.code import CELLS
@@ -34,9 +35,7 @@ _START_CODE = b"\x00\x00\x01"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coding:
-    """How pictures are encoded. `gop` is in frames; an open GOP begins with a recovery point, and
-    an IDR comes only at the very beginning.
-    """
+    """How pictures are encoded. `gop` is in frames; an open GOP begins with a recovery point."""
 
     frame_rate: Fraction = Fraction(60)
     width: int = 320
@@ -47,6 +46,8 @@ class Coding:
     b_frames: int = 2
     pyramid: bool = True
     open_gop: bool = False
+    idr_every: int | None = None
+    """Frames from one IDR to the next in spite of an open GOP; None is one at the beginning."""
     slices: int = 1
     kilobits: int | None = None
     """Constant rate with filler data; None is constant quality."""
@@ -64,6 +65,8 @@ def encode_pictures(coding: Coding, numbers: Sequence[int]) -> list[Unit]:
     for number in numbers:
         frame = draw(coding.width, coding.height, number, coding.grain)
         frame.pts, frame.time_base = number - first, 1 / coding.frame_rate
+        if coding.idr_every is not None and (number - first) % coding.idr_every == 0:
+            frame.pict_type = PictureType.I
         units += (_unit(packet, coding, first) for packet in context.encode(frame))
     units += (_unit(packet, coding, first) for packet in context.encode(None))
     return units
@@ -75,7 +78,8 @@ def _encoder(coding: Coding) -> "av.VideoCodecContext":
         raise TypeError(f"{coding.codec} encodes no video")
     context.width, context.height, context.pix_fmt = coding.width, coding.height, "yuv420p"
     context.time_base, context.framerate = 1 / coding.frame_rate, coding.frame_rate
-    context.thread_count = 2
+    # Threads by slice would make several slices of each picture.
+    context.thread_count, context.thread_type = 2, "FRAME"
     # Without global headers parameter sets stand before each IDR.
     parameters = _x265_parameters if coding.codec == "libx265" else _x264_parameters
     name = coding.codec.removeprefix("lib")
@@ -87,6 +91,7 @@ def _encoder(coding: Coding) -> "av.VideoCodecContext":
         options["crf"] = str(coding.crf)
     if name == "x264":
         options["profile"] = coding.profile
+        options["forced-idr"] = "1"
     context.options = options
     return context
 

@@ -25,12 +25,12 @@ LONGEST_PCR_STEP = CLOCK_HZ // 10 * PCR_PER_TICK
 LONGEST_TABLE_STEP = CLOCK_HZ // 10 * PCR_PER_TICK
 EARLIEST_ARRIVAL = CLOCK_HZ * 3 // 2 * PCR_PER_TICK
 AAC_SAMPLES = 1024
+STAMP_WRAP = 1 << 33
 
 H264, HEVC, AAC = 0x1B, 0x24, 0x0F
 _VIDEO_TYPES = frozenset({0x01, 0x02, 0x10, H264, HEVC})
 _AUDIO_TYPES = frozenset({0x03, 0x04, AAC, 0x11, 0x81})
 _PAT_PID, _SDT_PID, _NULL_PID = 0, 17, 0x1FFF
-_STAMP_WRAP = 1 << 33
 
 # ISO/IEC 14496-3, table 1.18.
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -97,6 +97,8 @@ class AccessUnit:
     pts: int
     dts: int
     codec: int
+    packet: int
+    """The index of the first packet."""
     nals: tuple[bytes, ...] = field(repr=False)
 
     @property
@@ -335,7 +337,9 @@ def _unit(pes: Pes) -> AccessUnit:
     nals = tuple(_nals(pes.data, where))
     begins = [nal for nal in nals if is_slice(nal, pes.kind) and _is_first_slice(nal, pes.kind)]
     _require(len(begins) == 1, "one picture in each PES packet", f"{where}: {len(begins)}")
-    return AccessUnit(data=pes.data, pts=pes.pts, dts=pes.dts, codec=pes.kind, nals=nals)
+    return AccessUnit(
+        data=pes.data, pts=pes.pts, dts=pes.dts, codec=pes.kind, packet=pes.first, nals=nals
+    )
 
 
 def _nals(data: bytes, where: str) -> Iterator[bytes]:
@@ -507,8 +511,8 @@ def _judge_arrival(transport: Transport, at: list[int], clocks: list[int]) -> No
     """Each PES packet has arrived when it is decoded, and not long before."""
     for pes in transport.pes:
         where = f"PES packet of PID {pes.pid} at packet {pes.first}, DTS {pes.dts}"
-        begin, end = bisect_right(at, pes.first) - 1, bisect_right(at, pes.last) - 1
-        _require(begin >= 0, "a PCR comes before all content", where)
+        # What comes before the first PCR is judged by it.
+        begin, end = (max(bisect_right(at, i) - 1, 0) for i in (pes.first, pes.last))
         due = pes.dts * PCR_PER_TICK
         _require(clocks[end] <= due, "2.4.2.6: the PCR is not after the DTS of what follows", where)
         _require(due - clocks[begin] <= EARLIEST_ARRIVAL, "at most 1.5 s before its DTS", where)

@@ -29,22 +29,26 @@ from tests.support.elementary import (
 from tests.support.media import StoredSegment, made_once, store_bytes
 from tests.support.ts_mux import (
     CLOCK_HZ,
+    HEVC_TYPE,
+    STAMP_WRAP,
     Adts,
     Layout,
     Multiplexer,
+    Tables,
     Unit,
 )
 
 T = TypeVar("T")
 
 FIRST_PTS = 126_000
-
-_GOP_2 = Coding(gop=120)
-_STEREO = Sound()
-_LIKE_FFMPEG = Layout()
-
 NTSC_30 = Fraction(30_000, 1001)
 NTSC_60 = Fraction(60_000, 1001)
+
+_GOP_2 = Coding(gop=120)
+_NTSC = Coding(frame_rate=NTSC_60, gop=120)
+_HEVC = Coding(frame_rate=Fraction(30), codec="libx265", gop=60)
+_STEREO = Sound()
+_LIKE_FFMPEG = Layout()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +120,118 @@ class Variant:
         return b"".join(segment.data for segment in self.segments)
 
 
-VARIANTS: dict[str, Recipe] = {
+_CODINGS = {
     "plain": Recipe(),
     "no-b-frames": Recipe(coding=Coding(gop=120, b_frames=0)),
+    "flat-b-frames": Recipe(coding=Coding(gop=120, pyramid=False)),
     "pyramid": Recipe(coding=Coding(gop=120, b_frames=3)),
+    "fps-25": Recipe(coding=Coding(frame_rate=Fraction(25), gop=50)),
+    "fps-30": Recipe(coding=Coding(frame_rate=Fraction(30), gop=60)),
+    "fps-50": Recipe(coding=Coding(frame_rate=Fraction(50), gop=100)),
+    "ntsc-30": Recipe(coding=Coding(frame_rate=NTSC_30, gop=60, b_frames=3)),
     "ntsc-60": Recipe(coding=Coding(frame_rate=NTSC_60, gop=120), name_unit=1000),
-    "open-gop": Recipe(coding=Coding(gop=120, b_frames=3, open_gop=True)),
+    "720p": Recipe(coding=Coding(width=1280, height=720, gop=120, b_frames=3), seconds=4),
+    "1080p": Recipe(
+        coding=Coding(frame_rate=Fraction(30), width=1920, height=1080, gop=60), seconds=4
+    ),
+    "slices": Recipe(coding=Coding(gop=120, slices=4)),
+    "filler": Recipe(coding=Coding(gop=120, kilobits=3000)),
+    "no-delimiters": Recipe(coding=Coding(gop=120, delimiters=False)),
+    "headers-once": Recipe(headers_once=True),
+    "hevc": Recipe(coding=_HEVC, layout=Layout(video_type=HEVC_TYPE)),
+    "hevc-open-gop": Recipe(
+        coding=replace(_HEVC, gop=60, open_gop=True), layout=Layout(video_type=HEVC_TYPE)
+    ),
 }
-"""Small pictures, 60 frames per second, segments of 2 s at key frames, 48 kHz stereo, unless their
-name says otherwise."""
+
+_GROUPS = {
+    "gop-1": Recipe(coding=Coding(gop=60)),
+    "gop-4": Recipe(coding=Coding(gop=240), seconds=12),
+    "gop-4-across": Recipe(coding=Coding(gop=240), at_keyframes=False),
+    "gop-10-across": Recipe(coding=Coding(gop=600), seconds=14, at_keyframes=False),
+    "gop-1-beside": Recipe(
+        coding=Coding(gop=60), segment_seconds=Fraction(3, 2), at_keyframes=False
+    ),
+    "open-gop": Recipe(coding=Coding(gop=120, b_frames=3, open_gop=True)),
+    "open-gop-some-idr": Recipe(
+        coding=Coding(gop=60, b_frames=2, open_gop=True, idr_every=240), seconds=12
+    ),
+    "open-gop-across": Recipe(
+        coding=Coding(gop=90, b_frames=3, open_gop=True, idr_every=270),
+        seconds=10,
+        at_keyframes=False,
+    ),
+}
+
+_SOUNDS = {
+    "mono": Recipe(sound=Sound(channels=1)),
+    "sound-44": Recipe(sound=Sound(rate=44_100)),
+    "mono-44": Recipe(coding=_NTSC, sound=Sound(rate=44_100, channels=1)),
+    "sound-early": Recipe(sound=Sound(offset_seconds=Fraction(-32, 1000))),
+    "sound-late": Recipe(sound=Sound(offset_seconds=Fraction(32, 1000))),
+    "sound-44-early": Recipe(sound=Sound(rate=44_100, offset_seconds=Fraction(-32, 1000))),
+    "sound-44-late": Recipe(
+        coding=_NTSC, sound=Sound(rate=44_100, offset_seconds=Fraction(3, 100))
+    ),
+    "no-sound": Recipe(sound=None),
+    "only-sound": Recipe(coding=None),
+    "only-sound-44": Recipe(coding=None, sound=Sound(rate=44_100)),
+    "one-aac-frame": Recipe(layout=Layout(frames_per_pes=1)),
+    "straddling": Recipe(layout=Layout(straddle=True)),
+}
+
+_LAYOUTS = {
+    "counters": Recipe(layout=Layout(restart_counters=True)),
+    "other-pids": Recipe(
+        changes=(Change(at=2, layout=Layout(pmt_pid=0x20, video_pid=0x31, audio_pid=0x30)),)
+    ),
+    "swapped-pids": Recipe(
+        changes=(Change(at=2, layout=Layout(video_pid=0x101, audio_pid=0x100)),)
+    ),
+    "timed-id3": Recipe(layout=Layout(data_pid=0x102, nulls=True, frames_per_pes=1)),
+    "clock-apart": Recipe(layout=Layout(pcr_pid=0x1FE, service_table=False)),
+    "tables-at-start": Recipe(layout=Layout(tables=Tables.AT_START)),
+    "tables-once": Recipe(layout=Layout(tables=Tables.ONCE)),
+    "worst": Recipe(
+        coding=Coding(frame_rate=NTSC_60, gop=120, b_frames=3, slices=2),
+        sound=Sound(rate=44_100, offset_seconds=Fraction(-32, 1000)),
+        layout=Layout(straddle=True, data_pid=0x99, nulls=True, restart_counters=True),
+        first_pts=STAMP_WRAP - 5 * CLOCK_HZ,
+        name_unit=1000,
+    ),
+}
+
+_TIMES = {
+    "wrap": Recipe(first_pts=STAMP_WRAP - 5 * CLOCK_HZ),
+    "wrap-between": Recipe(first_pts=STAMP_WRAP - 4 * CLOCK_HZ),
+    "jump": Recipe(changes=(Change(at=2, jump_ticks=1_000 * CLOCK_HZ + 777),)),
+    "jump-back": Recipe(
+        first_pts=500 * CLOCK_HZ, changes=(Change(at=2, jump_ticks=-400 * CLOCK_HZ - 333),)
+    ),
+    "jitter": Recipe(jitter_ticks=300),
+    "jitter-ntsc": Recipe(coding=_NTSC, jitter_ticks=350, name_unit=1000),
+    "dropped-frames": Recipe(missing=range(170, 173)),
+}
+
+_CHANGES = {
+    "size-change": Recipe(changes=(Change(at=2, coding=Coding(width=480, height=270, gop=120)),)),
+    "profile-change": Recipe(
+        changes=(Change(at=2, coding=Coding(profile="baseline", b_frames=0, gop=120)),)
+    ),
+    "restart": Recipe(
+        changes=(Change(at=1, jump_ticks=-90_000), Change(at=3, coding=_GOP_2, jump_ticks=12_345))
+    ),
+    "rate-change-sound": Recipe(changes=(Change(at=2, sound=Sound(rate=44_100)),)),
+    "mono-change": Recipe(changes=(Change(at=2, sound=Sound(channels=1)),)),
+}
+
+VARIANTS: dict[str, Recipe] = _CODINGS | _GROUPS | _SOUNDS | _LAYOUTS | _TIMES | _CHANGES
+"""Small pictures at 60 frames per second with 2 B-frames, segments of 2 s that begin with an IDR,
+48 kHz stereo, PIDs and tables as ffmpeg has them, unless their name says otherwise.
+
+`tables-once` cannot be read from its second segment on by itself; segments of the kinds `-across`
+and `-beside` cannot all be decoded by themselves.
+"""
 
 
 @lru_cache
