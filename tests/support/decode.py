@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TypeVar
 
 import av
+from av.error import FFmpegError
 
 from tests.support.checker import Frame, Piece, Video, find_marks, read_number, sound_piece
 from tests.support.transport import CLOCK_HZ, H264, STAMP_WRAP, AccessUnit, AudioFrame, Transport
@@ -18,29 +19,37 @@ Stamp = TypeVar("Stamp", int, Fraction)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A decoded picture. `index` is that of its unit in decoding order."""
+    """A decoded picture. `index` is that of its unit in decoding order, `number` what it carries."""
 
     index: int
     unit: AccessUnit
     frame: av.VideoFrame
-
-    @property
-    def number(self) -> int | None:
-        """The number that it carries."""
-        return read_number(self.frame)
+    number: int | None
 
 
 def decode_pictures(units: Sequence[AccessUnit]) -> Iterator[Picture]:
-    """The pictures as the decoder gives them out. What it cannot decode is left out."""
+    """The pictures as the decoder gives them out. What lacks its references may be left out or
+    damaged; what is no picture raises AssertionError.
+    """
     for codec, group in groupby(enumerate(units), key=lambda pair: pair[1].codec):
         context = av.CodecContext.create("h264" if codec == H264 else "hevc", "r")
         if not isinstance(context, av.VideoCodecContext):
             raise TypeError("no video decoder")
-        packets = [_packet(unit.data, index) for index, unit in group]
-        for packet in [*packets, None]:
-            for frame in context.decode(packet):
+        for packet in [*(_packet(unit.data, index) for index, unit in group), None]:
+            for frame in _decoded(context, packet):
                 index = frame.pts or 0
-                yield Picture(index=index, unit=units[index], frame=frame)
+                number = read_number(frame)
+                yield Picture(index=index, unit=units[index], frame=frame, number=number)
+
+
+def _decoded(
+    context: "av.VideoCodecContext", packet: "av.Packet[av.stream.Stream] | None"
+) -> list[av.VideoFrame]:
+    try:
+        return context.decode(packet)
+    except FFmpegError as exc:
+        where = "the end" if packet is None else f"access unit {packet.pts}"
+        raise AssertionError(f"{where} cannot be decoded: {exc}") from exc
 
 
 def decode_sound(frames: Iterable[AudioFrame]) -> Iterator[Piece]:

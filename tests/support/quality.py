@@ -16,7 +16,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from tests.support.decode import decode_pictures
+from tests.support.decode import Picture, decode_pictures
 from tests.support.transport import AccessUnit, Transport
 
 LOWEST_PSNR = 42.0
@@ -29,13 +29,13 @@ Luma = npt.NDArray[np.uint8]
 class Compared:
     """A frame of the output beside the source's frame of the same number.
 
-    `number` None is a picture that carries none (a transition). With it, or with a number that the
-    source does not have, `psnr` is NaN and the source's bytes are 0.
+    `number` None is a picture that carries none (a transition). If it is no copy either, or if the
+    source has no such number, `psnr` is NaN and the source's bytes are 0.
     """
 
     number: int | None
     copied: bool
-    """All its slices are those of the source, bit for bit."""
+    """All its slices are those of a frame of the source, bit for bit."""
     psnr: float
     """Of luma, in dB; infinite where the decoded pictures are equal."""
     output_bytes: int
@@ -45,18 +45,19 @@ class Compared:
 
 
 def compare(output: Transport, source: Transport) -> list[Compared]:
-    """All frames of `output` in the order of display. Its stamps must not wrap."""
+    """All frames of `output` in the order of display. Its stamps must not wrap.
+
+    Raises AssertionError if a unit gives no picture.
+    """
     shown = sorted(decode_pictures(output.units), key=lambda picture: picture.unit.pts)
-    wanted = {picture.number for picture in shown}
-    originals = {
-        picture.number: picture
-        for picture in decode_pictures(source.units)
-        if picture.number in wanted
-    }
+    lost = set(range(len(output.units))) - {picture.index for picture in shown}
+    if lost:
+        raise AssertionError(f"access units {sorted(lost)[:10]} give no picture")
+    originals = _Originals(source, shown)
     gops = list(_gop_indexes(source.units))
     compared = []
     for picture in shown:
-        original = originals.get(picture.number) if picture.number is not None else None
+        original = originals.of(picture)
         compared.append(
             Compared(
                 number=picture.number,
@@ -68,6 +69,35 @@ def compare(output: Transport, source: Transport) -> list[Compared]:
             )
         )
     return compared
+
+
+class _Originals:
+    """The source's pictures that some output shows.
+
+    A picture's original is the one of the same number, unless another has the same slices: a copy
+    that is decoded wrongly carries a wrong number, or none.
+    """
+
+    def __init__(self, source: Transport, shown: Iterable[Picture]) -> None:
+        numbers, slices = set(), set()
+        for picture in shown:
+            numbers.add(picture.number)
+            slices.add(picture.unit.slices)
+        self._by_number: dict[int, Picture] = {}
+        self._by_slices: dict[bytes, Picture] = {}
+        for picture in decode_pictures(source.units):
+            number = picture.number
+            if number is not None and number in numbers:
+                self._by_number[number] = picture
+            if picture.unit.slices in slices:
+                self._by_slices[picture.unit.slices] = picture
+
+    def of(self, picture: Picture) -> Picture | None:
+        number, slices = picture.number, picture.unit.slices
+        same = self._by_number.get(number) if number is not None else None
+        if same is not None and same.unit.slices == slices:
+            return same
+        return self._by_slices.get(slices, same)
 
 
 def _gop_indexes(units: Iterable[AccessUnit]) -> Iterator[int]:
