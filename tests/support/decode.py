@@ -19,7 +19,7 @@ Stamp = TypeVar("Stamp", int, Fraction)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A decoded picture. `index` is that of its unit in decoding order, `number` what it carries."""
+    """A decoded picture: its unit, that unit's place in decoding order, the number it carries."""
 
     index: int
     unit: AccessUnit
