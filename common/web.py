@@ -19,6 +19,7 @@ import gevent.socket
 from flask import Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
+from gevent import pywsgi
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 from prometheus_client import (
@@ -180,6 +181,20 @@ CONNECTION = "wubloader.connection"
 """In a request's WSGI environment: the client's socket, for views that notice when it closes."""
 
 
+LONGEST_REQUEST_LINE_BYTES = 256 * 1024
+"""A thousand ranges with their transitions fit into one address."""
+
+_TOO_LONG = f"the address is longer than {LONGEST_REQUEST_LINE_BYTES} bytes; ask for less\n"
+_TOO_LONG_RESPONSE = (
+    "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    f"Content-Length: {len(_TOO_LONG)}\r\n\r\n{_TOO_LONG}"
+).encode()
+
+# How much of a refused request is read, and how long.
+_SKIPPED_BYTES = 128 * 1024 * 1024
+_SKIPPING_SECONDS = 5
+
+
 class _Handler(WSGIHandler):
     """Tells the server when a request begins and ends."""
 
@@ -188,7 +203,22 @@ class _Handler(WSGIHandler):
     def handle_one_request(self) -> object:
         if self.server.draining and not self._data_waits():
             return None  # closes the connection: between two requests there is nothing to lose
-        return super().handle_one_request()
+        result: object = super().handle_one_request()
+        if isinstance(result, tuple) and result[0] == "414":
+            self._skip_request()
+            return "400", _TOO_LONG_RESPONSE
+        return result
+
+    def _skip_request(self) -> None:
+        """Read to the end of a request without keeping it: who is still sending misses the answer
+        if the connection closes meanwhile.
+        """
+        skipped = 0
+        line = None
+        with gevent.Timeout(_SKIPPING_SECONDS, False):
+            while skipped < _SKIPPED_BYTES and line not in {b"", b"\n", b"\r\n"}:
+                line = self.rfile.readline(LONGEST_REQUEST_LINE_BYTES)
+                skipped += len(line)
 
     def handle_one_response(self) -> None:
         self.server.active += 1
@@ -252,6 +282,8 @@ class HttpServer:
             raise ConfigError(
                 f"cannot listen on {host}:{port} ({exc.strerror}); choose another port"
             ) from exc
+        # gevent's own limit would not take the addresses of cuts of many ranges.
+        pywsgi.MAX_REQUEST_LINE = LONGEST_REQUEST_LINE_BYTES
         # A pool, so that connections that are idle at the end of a stop are closed too.
         self._server = _Server(listener, app, spawn=Pool(), log=None, error_log=logger)
         self._server.start()

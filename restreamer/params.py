@@ -15,7 +15,7 @@ from common.times import Micros, TimeRange, format_time, parse_time
 _EARLIEST = parse_time("1970-01-02")
 _LATEST = parse_time("9999-01-01")
 
-MAX_RANGES = 100
+MAX_RANGES = 1000
 MAX_PIXELS = 4096
 """Of a picture's width and height, and of every coordinate in it."""
 

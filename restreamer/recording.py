@@ -2,8 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -73,15 +73,23 @@ class Recording:
 
     def closed_playlist(self, channel: str, quality: str, span: TimeRange) -> MediaPlaylist:
         """The playlist of a range in the past."""
+        return _closed(self._best_entries(channel, quality, span))
+
+    def joined_playlist(
+        self, channel: str, quality: str, ranges: Iterable[TimeRange]
+    ) -> MediaPlaylist:
+        """The playlist of several ranges, one after another; each join is a discontinuity."""
+        joined: list[Entry] = []
+        for span in ranges:
+            for number, entry in enumerate(self._best_entries(channel, quality, span)):
+                joins = bool(joined) and number == 0
+                joined.append(replace(entry, discontinuity=True) if joins else entry)
+        return _closed(joined)
+
+    def _best_entries(self, channel: str, quality: str, span: TimeRange) -> list[Entry]:
         sequence = self._store.best(channel, quality, span)
         segments = [entry for entry in sequence if isinstance(entry, Segment)]
-        made = self._entries(channel, quality, segments)
-        return MediaPlaylist(
-            entries=made,
-            target_seconds=closed_target_seconds(made),
-            kind="VOD",
-            closed=True,
-        )
+        return self._entries(channel, quality, segments)
 
     def session_playlist(
         self, channel: str, quality: str, span: Span, session: Session, now: Micros
@@ -230,6 +238,12 @@ class Recording:
                 fulls = [item for item in found if item.segment.type is SegmentType.FULL]
                 return (fulls or found)[-_SAMPLE:]
         return []
+
+
+def _closed(made: list[Entry]) -> MediaPlaylist:
+    return MediaPlaylist(
+        entries=made, target_seconds=closed_target_seconds(made), kind="VOD", closed=True
+    )
 
 
 def _bits_per_second(landing: Landed) -> int:

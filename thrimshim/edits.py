@@ -14,13 +14,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from common.errors import BadParameter
 from common.events import EDIT_COLUMNS, GIVEN_COLUMNS, MODIFIABLE_COLUMNS, EventState
-from common.times import from_datetime, parse_time, to_datetime
+from common.media.parts import arrange
+from common.media.transitions import check_transition
+from common.times import SECOND, Micros, from_datetime, parse_time, to_datetime
 
 _LINK = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _MAX_IMAGE_BYTES = 8 * 1024 * 1024
 _MAX_RANGES = 1000
+# A transition is whole frames: as far as times tell, it may be this much longer than its range.
+_ONE_FRAME: Micros = SECOND // 20
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -257,9 +262,29 @@ def _range_problems(edit: Edit) -> list[str]:
 
 
 def _transition_problems(edit: Edit) -> list[str]:
-    if any(entry is not None for entry in edit.video_transitions or ()):
-        return ["video_transitions: only hard cuts (null) can be cut so far"]
+    """A transition that there is not, or that is longer than a range beside it."""
+    transitions = edit.video_transitions or []
+    problems = []
+    for number, entry in enumerate(transitions, 1):
+        if entry is not None:
+            try:
+                check_transition(*entry)
+            except BadParameter as exc:
+                problems.append(f"video_transitions: transition {number}: {exc.reason}")
+    ranges = edit.video_ranges or []
+    lengths = [from_datetime(end) - from_datetime(start) for start, end in ranges]
+    if problems or len(transitions) != len(ranges) - 1 or any(length <= 0 for length in lengths):
+        return problems
+    overlaps = [0 if entry is None else _overlap(entry[1]) for entry in transitions]
+    try:
+        arrange(lengths, overlaps)
+    except BadParameter as exc:
+        return [f"video_transitions: {exc.reason}"]
     return []
+
+
+def _overlap(seconds: float) -> Micros:
+    return max(round(seconds * SECOND) - _ONE_FRAME, 0)
 
 
 def _title_problems(edit: Edit, rules: Rules) -> list[str]:

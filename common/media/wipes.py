@@ -8,11 +8,13 @@ comparison and one choice for each pixel. (ffmpeg's xfade can evaluate the same 
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Map = npt.NDArray[np.float32]
+Map = npt.NDArray[Any]
+"""Of floating point numbers."""
 Picture = npt.NDArray[np.uint8]
 
 _STRIPS = 8
@@ -40,7 +42,8 @@ class Wipe:
 
 
 def _clock(x: Map, y: Map, width: int, height: int) -> Map:
-    return np.arctan2(x - width / 2, height / 2 - y) / (2 * np.pi) % 1
+    turned: Map = np.arctan2(x - width / 2, height / 2 - y) / (2 * np.pi) % 1
+    return turned
 
 
 def _diamond(x: Map, y: Map, width: int, height: int) -> Map:

@@ -1,6 +1,7 @@
 """HLS playlists. See `restreamer.session` for why a media playlist has a session in its URL."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from flask import Response
 from flask_openapi3 import OpenAPI
@@ -9,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from common.errors import BadParameter
 from common.times import HOUR, MINUTE, Micros, format_time, parse_hour
-from restreamer.params import seconds_param, span_params, time_param
+from restreamer.params import ranges_params, seconds_param, span_params, time_param
 from restreamer.playlist import (
     CONTENT_TYPE,
     MediaPlaylist,
@@ -43,6 +44,9 @@ class PlaylistQuery(BaseModel):
 
 
 class MediaQuery(PlaylistQuery):
+    range: list[str] = Field(
+        [], description="START,END; may be given several times: a preview of a cut, in this order."
+    )
     session: str | None = Field(None, description="When this player's session opened.")
     target: str | None = Field(None, description="The session's target duration in seconds.")
 
@@ -61,28 +65,54 @@ class _Playlists:
         return text_reply(master_playlist(variants), CONTENT_TYPE, _LIVE)
 
     def media(self, channel: str, quality: str, query: MediaQuery) -> Response:
+        if query.range:
+            return self._preview(channel, quality, query)
         session = _session(query, self._clock())
         span = self._whole(channel, quality, _span(query))
         if session is None and not span.is_over(self._clock()):
             return self._to_session(channel, quality, span)
-        if self._is_wide(span):
-            with self._wide.place():
-                return self._reply(channel, quality, span, session)
-        return self._reply(channel, quality, span, session)
+        return self._reply(
+            channel,
+            quality,
+            lambda: self._playlist(channel, quality, span, session),
+            lambda playlist: _cache_control(playlist, span),
+            wide=self._is_wide(span),
+        )
 
-    def _reply(self, channel: str, quality: str, span: Span, session: Session | None) -> Response:
-        def build() -> tuple[str, str] | None:
-            playlist = self._playlist(channel, quality, span, session)
+    def _preview(self, channel: str, quality: str, query: MediaQuery) -> Response:
+        """The ranges one after another, in whole segments, as they are recorded now."""
+        if query.session is not None or query.target is not None:
+            raise BadParameter("session", "a playlist of ranges is closed and has no session")
+        ranges = ranges_params(query.start, query.end, query.range)
+        return self._reply(
+            channel,
+            quality,
+            lambda: self._recording.joined_playlist(channel, quality, ranges),
+            lambda _playlist: _CLOSED_WITH_HOLES,
+            wide=sum(span.duration for span in ranges) > _WIDE,
+        )
+
+    def _reply(
+        self,
+        channel: str,
+        quality: str,
+        build: Callable[[], MediaPlaylist],
+        cache_control: Callable[[MediaPlaylist], str],
+        *,
+        wide: bool,
+    ) -> Response:
+        def write() -> tuple[str, str] | None:
+            playlist = build()
             if not playlist.entries:
                 return None
             base = url(["..", "..", "segments", channel, quality], "", {})
-            return media_playlist(playlist, base), _cache_control(playlist, span)
+            return media_playlist(playlist, base), cache_control(playlist)
 
-        built = in_thread(build)
-        if built is None:
+        with self._wide.place() if wide else nullcontext():
+            written = in_thread(write)
+        if written is None:
             raise NotFound(f"nothing of {channel}/{quality} is recorded there (yet)")
-        text, cache_control = built
-        return text_reply(text, CONTENT_TYPE, cache_control)
+        return text_reply(written[0], CONTENT_TYPE, written[1])
 
     def _playlist(
         self, channel: str, quality: str, span: Span, session: Session | None

@@ -3,6 +3,7 @@
 from flask import Response, jsonify
 from flask_openapi3 import OpenAPI
 
+from common.media.transitions import DESCRIPTIONS
 from common.web import text_response
 from thrimshim.auth import Authenticate
 from thrimshim.documents import settings_document
@@ -21,7 +22,7 @@ def add_settings_routes(
     @app.get("/thrimshim/transitions", responses=answers.found("The transitions."))
     def transitions() -> Response:
         """The transitions that can be cut, each with a description; hard cuts need none."""
-        return jsonify([])
+        return jsonify([{"name": name, "description": text} for name, text in DESCRIPTIONS.items()])
 
     @app.post(
         "/thrimshim/auth-test",

@@ -1,9 +1,7 @@
 """Blended pictures and sound, against ffmpeg's own evaluation and against what we can reckon."""
 
-import resource
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import av.filter
@@ -14,6 +12,7 @@ import pytest
 from common.media.blend import blend, crossfade
 from common.media.transitions import DESCRIPTIONS, OWN
 from common.media.wipes import WIPES
+from tests.support.memory import resident_bytes
 
 WIDTH, HEIGHT = 320, 180
 BLACK, WHITE = 16, 235
@@ -42,11 +41,6 @@ def plain(
 def luma_of(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
     picture: npt.NDArray[np.uint8] = frame.to_ndarray()[: frame.height]
     return picture
-
-
-def resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
 
 
 def custom(expression: str, frames: int) -> list[npt.NDArray[np.uint8]]:

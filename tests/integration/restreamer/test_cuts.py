@@ -8,6 +8,7 @@ import requests
 
 from tests.integration.restreamer.conftest import Node
 from tests.support.encoding import children
+from tests.support.memory import resident_bytes
 from tests.support.waiting import wait_until
 
 CUT = "/cut/demo/source.ts"
@@ -34,6 +35,34 @@ def test_several_ranges_make_one_cut(node: Node) -> None:
     response = get(node, f"{CUT}?range={FIRST}&range={THIRD}&transition=&type=rough")
     stored = [node.stored["source"][index] for index in (0, 2)]
     assert response.content == b"".join(entry.path.read_bytes() for entry in stored)
+
+
+def test_a_thousand_ranges_make_one_cut(node: Node) -> None:
+    ranges = [("range", FIRST), ("range", THIRD)] * 500
+    joins = [("transition", "")] * 999
+    response = requests.get(node.url + CUT, params=[*ranges, *joins, ("type", "rough")], timeout=60)
+    assert response.status_code == 200, response.text
+    stored = [node.stored["source"][index] for index in (0, 2)]
+    assert response.content == b"".join(entry.path.read_bytes() for entry in stored) * 500
+
+
+def test_more_than_a_thousand_ranges_are_refused(node: Node) -> None:
+    response = get(node, f"{CUT}?type=rough" + f"&range={FIRST}" * 1001)
+    assert response.status_code == 400
+    assert response.text.startswith("range: at most 1000")
+
+
+def test_a_million_ranges_are_refused_unread(node: Node) -> None:
+    address = urlsplit(node.url)
+    query = f"range={FIRST}&" * 1_000_000
+    request = f"GET {CUT}?{query}type=rough HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
+    before = resident_bytes(node.process.pid)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as client:
+        client.sendall(request.encode())
+        answer = client.makefile("rb").read().decode()
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "the address is longer than 262144 bytes" in answer
+    assert resident_bytes(node.process.pid) - before < len(request) / 4
 
 
 @pytest.mark.parametrize(

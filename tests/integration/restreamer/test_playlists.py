@@ -214,3 +214,63 @@ def test_a_wide_playlist_holds_up_nobody(node: Node) -> None:
         wait_until(done, "the wide playlist is there")
     assert answered >= 5
     assert len(read_media(slow.text).segments) == 43_200
+
+
+def preview(node: Node, *ranges: str, **params: str) -> requests.Response:
+    url = f"{node.url}/playlist/demo/source.m3u8"
+    return requests.get(url, params={"range": list(ranges), **params}, timeout=60)
+
+
+def test_ranges_make_a_closed_playlist_whose_joins_are_discontinuities(node: Node) -> None:
+    response = preview(
+        node,
+        "2026-07-01T11:59:56.5Z,2026-07-01T11:59:59Z",  # in the middle of two segments
+        "2026-07-01T11:59:50Z,2026-07-01T11:59:52Z",
+        "2026-07-01T11:59:52Z,2026-07-01T11:59:54Z",
+    )
+    assert response.headers["Content-Type"] == TYPE
+    playlist = read_media(response.text)
+    assert playlist.ended
+    assert playlist.kind == "VOD"
+    stored = node.stored["source"]
+    assert [line.uri.rpartition("/")[2] for line in playlist.segments] == [
+        stored[index].segment.name for index in (3, 4, 0, 1)
+    ]
+    assert [line.discontinuity for line in playlist.segments] == [False, False, True, True]
+    first = requests.get(urljoin(response.url, playlist.segments[0].uri), timeout=30)
+    assert first.content == stored[3].path.read_bytes()
+
+
+def test_holes_in_ranges_are_discontinuities_too(node: Node) -> None:
+    around = "2026-07-01T12:00:02Z,2026-07-01T12:00:08Z"
+    nothing = "2020-01-01T00:00:00Z,2020-01-01T00:00:10Z"
+    inside = "2026-07-01T12:00:04.5Z,2026-07-01T12:00:05Z"
+    playlist = read_media(preview(node, nothing, around, inside, around).text)
+    assert [line.discontinuity for line in playlist.segments] == [False, True, True, True]
+    assert preview(node, nothing, inside).status_code == 404
+
+
+def test_the_same_range_twice_is_shown_twice(node: Node) -> None:
+    one = "2026-07-01T11:59:50Z,2026-07-01T11:59:52Z"
+    playlist = read_media(preview(node, *[one] * 1000).text)
+    assert len(playlist.segments) == 1000
+    assert all(line.discontinuity for line in playlist.segments[1:])
+
+
+@pytest.mark.parametrize(
+    ("ranges", "params", "name"),
+    [
+        (["2026-07-01T11:59:50Z"], {}, "range"),
+        (["2026-07-01T11:59:52Z,2026-07-01T11:59:50Z"], {}, "range"),
+        (["NaN,NaN"], {}, "range"),
+        (["2026-07-01,2026-07-02"] * 1001, {}, "range"),
+        (["2026-07-01,2026-07-02"], {"start": "2026-07-01"}, "range"),
+        (["2026-07-01,2026-07-02"], {"session": "2026-07-01", "target": "2"}, "session"),
+    ],
+)
+def test_bad_ranges_of_a_playlist_are_named(
+    node: Node, ranges: list[str], params: dict[str, str], name: str
+) -> None:
+    response = preview(node, *ranges, **params)
+    assert response.status_code == 400
+    assert response.text.startswith(f"{name}:")

@@ -7,6 +7,7 @@ import psycopg2
 import pytest
 import requests
 
+from common.media.transitions import DESCRIPTIONS
 from demo.postgres import Postgres
 from tests.support.processes import run_command
 from tests.support.thrimshim import EDIT, RANGE, Api, start_thrimshim
@@ -63,7 +64,9 @@ def test_defaults_are_also_the_event_s(api: Api) -> None:
     }
     event = api.event(api.create())
     assert {name: event[name] for name in defaults} == defaults
-    assert api.get("/transitions").json() == []
+    listed = api.get("/transitions").json()
+    assert {"name": "fade", "description": DESCRIPTIONS["fade"]} in listed
+    assert [entry["name"] for entry in listed] == list(DESCRIPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,16 @@ def test_a_complete_edit_gets_the_installations_defaults() -> None:
         ({"video_title": "x" * 17}, "it has 17 characters, at most 16 fit"),
         ({"upload_location": "moon"}, "'moon' is none of those there are: local, youtube"),
         (
-            {"video_ranges": [RANGE, RANGE], "video_transitions": [["fade", 1]]},
-            "only hard cuts",
+            {"video_ranges": [RANGE, RANGE], "video_transitions": [["cut", 1]]},
+            "video_transitions: transition 1: there is none named 'cut'",
+        ),
+        (
+            {"video_ranges": [RANGE, RANGE], "video_transitions": [["fade", 10.6]]},
+            "video_transitions: the one after range 1 is longer",
+        ),
+        (
+            {"video_ranges": [RANGE] * 3, "video_transitions": [["fade", 5.5], ["clock", 5.5]]},
+            "video_transitions: the ones before and after range 2 overlap",
         ),
         ({"video_transitions": [None]}, "one between each range and the next"),
         ({"thumbnail_mode": "BARE"}, "thumbnail_time: choose"),
@@ -75,6 +83,16 @@ def test_an_edit_that_cannot_be_cut_is_refused_with_the_reason(
     with pytest.raises(InvalidEdit) as caught:
         column_values(edit(**changes), RULES)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "transitions",
+    [[None, None], [["fade", 1], None], [["clock", 5], ["wipeleft", 5.5]], [["fade", 10.52], None]],
+)
+def test_transitions_that_fit_are_taken(transitions: list[object]) -> None:
+    # As far as times tell: a transition lasts whole frames, and a range may have one more of them.
+    values = column_values(edit(video_ranges=[RANGE] * 3, video_transitions=transitions), RULES)
+    assert len(values["video_transitions"]) == 2
 
 
 def test_all_problems_are_told_at_once() -> None:
