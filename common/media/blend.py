@@ -51,6 +51,31 @@ def crossfade(before: Samples, after: Samples, *, position: int, total: int) -> 
     return mixed
 
 
+class CrossFade:
+    """Mixes the sound of both sides as it comes; `total` samples in all."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._position = 0
+        self._before: list[Samples] = []
+        self._after: list[Samples] = []
+
+    def mix(self, before: list[Samples], after: list[Samples]) -> list[Samples]:
+        """Take what either side has more; returns what both have by now."""
+        self._before += before
+        self._after += after
+        if not self._before or not self._after:
+            return []
+        one, other = (np.concatenate(side, axis=1) for side in (self._before, self._after))
+        count = min(one.shape[1], other.shape[1])
+        mixed = crossfade(
+            one[:, :count], other[:, :count], position=self._position, total=self._total
+        )
+        self._position += count
+        self._before, self._after = [one[:, count:]], [other[:, count:]]
+        return [mixed]
+
+
 def _fitted(frame: "av.VideoFrame", size: tuple[int, int]) -> "av.VideoFrame":
     return frame.reformat(width=size[0], height=size[1], format=_FORMAT)
 

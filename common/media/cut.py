@@ -14,10 +14,10 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from common.errors import BadParameter, MediaError
+from common.errors import MediaError
 from common.media.encoders import EncoderPool
-from common.media.job import RenderJob
-from common.media.plan import Clip, CutPlan, CutType, PlannedPiece, Stretch
+from common.media.job import OverlapPieces, Pieces, RenderJob
+from common.media.plan import Clip, CutPlan, CutType, Part, PlannedPiece, Stretch
 
 CHUNK_BYTES = 256 * 1024
 
@@ -34,9 +34,8 @@ def stream_cut(
     """
     progress = _Progress(plan.frames_total, on_progress)
     if plan.request.type in {CutType.ROUGH, CutType.FAST}:
-        for stretch in _stretches(plan):
-            for planned in stretch:
-                yield from _stream_piece(planned, plan.request.type, encoders, progress)
+        for planned in _segments(plan):
+            yield from _stream_piece(planned, plan.request.type, encoders, progress)
     else:
         yield from encoders.run(_full_job(plan), progress.report)
     progress.finish()
@@ -86,21 +85,34 @@ class _Progress:
             self._on_progress(self._total, self._total)
 
 
-def _stretches(plan: CutPlan) -> Iterator[Stretch]:
+def _segments(plan: CutPlan) -> Iterator[PlannedPiece]:
+    """Those of a cut without transitions."""
     for part in plan.parts:
-        if not isinstance(part, Clip):
-            raise BadParameter("transition", "only hard cuts exist so far; leave it empty")
-        yield part.stretch
+        if isinstance(part, Clip):
+            yield from part.stretch
 
 
 def _full_job(plan: CutPlan, output_path: str | None = None) -> RenderJob:
     return RenderJob(
-        stretches=tuple(
-            tuple(planned.piece for planned in stretch) for stretch in _stretches(plan)
-        ),
+        parts=tuple(_job_part(part) for part in plan.parts),
         container=plan.request.type.value,
         output_path=output_path,
     )
+
+
+def _job_part(part: Part) -> Pieces | OverlapPieces:
+    if isinstance(part, Clip):
+        return _pieces(part.stretch)
+    return OverlapPieces(
+        type=part.type,
+        before=_pieces(part.before),
+        after=_pieces(part.after),
+        frames=part.frames,
+    )
+
+
+def _pieces(stretch: Stretch) -> Pieces:
+    return tuple(planned.piece for planned in stretch)
 
 
 def _stream_piece(
@@ -110,7 +122,7 @@ def _stream_piece(
     if planned.whole or kind is CutType.ROUGH:
         yield from _stream_file(planned)
     else:
-        job = RenderJob(stretches=((planned.piece,),), container="mpegts", keep_time=True)
+        job = RenderJob(parts=((planned.piece,),), container="mpegts", keep_time=True)
         yield from encoders.run(job, progress.report)
     progress.step_done(planned.frames)
 

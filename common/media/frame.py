@@ -16,9 +16,9 @@ from PIL import Image
 from common.errors import MediaError
 from common.media.answers import Answers
 from common.media.compose import compose
+from common.media.decode import demux, opened
 from common.media.job import Piece
 from common.media.pictures import PictureJob
-from common.media.render import demux, opened
 from common.media.timeline import frame_at, frames_in_range, wrapped_difference
 from common.times import Micros, TimeRange
 

@@ -8,9 +8,10 @@ last; a stream that ends before that was cut off.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import IO, ClassVar, Protocol, Self
+from typing import IO, Any, ClassVar, Protocol, Self
 
 _LENGTH_BYTES = 4
 
@@ -57,19 +58,33 @@ class Piece:
     label: str = ""
 
 
+Pieces = tuple[Piece, ...]
+"""A stretch without holes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlapPieces:
+    """Two stretches of `frames` frames each, shown at once through the transition `type`."""
+
+    type: str
+    before: Pieces
+    after: Pieces
+    frames: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderJob:
-    """Decode all pieces of all stretches, one after another, and encode them as one video.
+    """Decode all parts, one after another, and encode them as one video.
 
-    Each stretch is free of holes; stretches join without transition. `container` is `mpegts` or
-    `mp4`. With `output_path` the video is written to that file (and an mp4's index goes to its
-    front), else it is sent as DATA (an mp4 in fragments). With `keep_time` the output has the time
-    stamps of the first piece instead of starting anew: for pieces between untouched segments.
+    Parts join without transition: that is what overlaps are for. `container` is `mpegts` or `mp4`.
+    With `output_path` the video is written to that file (and an mp4's index goes to its front),
+    else it is sent as DATA (an mp4 in fragments). With `keep_time` the output has the time stamps
+    of the first piece instead of starting anew: for pieces between untouched segments.
     """
 
     kind: ClassVar[str] = "render"
 
-    stretches: tuple[tuple[Piece, ...], ...]
+    parts: tuple[Pieces | OverlapPieces, ...]
     container: str
     output_path: str | None = None
     keep_time: bool = False
@@ -80,10 +95,22 @@ class RenderJob:
     @classmethod
     def from_json(cls, document: bytes) -> Self:
         fields = json.loads(document)
-        stretches = tuple(
-            tuple(Piece(**piece) for piece in stretch) for stretch in fields.pop("stretches")
-        )
-        return cls(stretches=stretches, **fields)
+        return cls(parts=tuple(_part(part) for part in fields.pop("parts")), **fields)
+
+
+def _part(part: Any) -> Pieces | OverlapPieces:
+    if isinstance(part, list):
+        return _pieces(part)
+    return OverlapPieces(
+        type=part["type"],
+        before=_pieces(part["before"]),
+        after=_pieces(part["after"]),
+        frames=part["frames"],
+    )
+
+
+def _pieces(documents: Iterable[dict[str, Any]]) -> Pieces:
+    return tuple(Piece(**document) for document in documents)
 
 
 def write_request(pipe: IO[bytes], job: Job) -> None:

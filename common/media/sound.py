@@ -61,6 +61,26 @@ class SoundTrack:
             self._take_from(taken, start, pts, samples)
         return taken
 
+    def fork(self) -> "SoundTrack":
+        """A track of its own that goes on from here, with nothing held."""
+        track = SoundTrack(self.rate, self.layout)
+        track._written = self._written
+        return track
+
+    def samples_until(self, ticks: int) -> int:
+        """How many samples are missing until `ticks`."""
+        return self._index(ticks) - self._written
+
+    def skip(self, until_ticks: int) -> None:
+        """Go on from there: what lies between comes from elsewhere."""
+        self._written = max(self._written, self._index(until_ticks))
+
+    def fill(self, until_ticks: int) -> list[Samples]:
+        """Silence until then, after a run has ended."""
+        missing = self.samples_until(until_ticks)
+        self.skip(until_ticks)
+        return [self._silence(missing)] if missing > 0 else []
+
     def end_run(self) -> list[Samples]:
         """What remains of the run, filled up with silence; the next `place` begins another."""
         taken = self.take()

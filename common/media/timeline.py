@@ -10,6 +10,7 @@ milliseconds or microseconds, and one that is a frame's own time, rounded, must 
 Output time lies on a grid of whole frames: frame k is shown at `floor(k * 90000 / fps)`.
 """
 
+import copy
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -171,6 +172,14 @@ class Grid:
     def time_of(self, slot: int) -> int:
         """When `slot` is shown, in ticks after slot 0. Later ones move when the rate changes."""
         return self._epoch[1] + grid_time(slot - self._epoch[0], self.rate)
+
+    def fork(self) -> "Grid":
+        """A grid of its own that goes on from here."""
+        return copy.copy(self)
+
+    def skip(self, frames: int) -> None:
+        """Leave so many slots to others."""
+        self.next_slot += frames
 
     def begin_range(self) -> None:
         """What follows is another range (or follows a hole): it joins on, whatever its PTS say."""

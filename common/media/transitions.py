@@ -22,7 +22,7 @@ XFADE: Mapping[str, str] = {
     "dissolve": "Turns into the next pixel by pixel, like sand.",
     "pixelize": "Breaks up into large pixels, which become the next.",
     "hblur": "Blurs sideways, and clears up as the next.",
-    "distance": "Fades first where the two pictures are alike.",
+    "distance": "A fade in which what differs most turns first.",
     "wipeleft": "An edge wipes the picture away towards the left.",
     "wiperight": "An edge wipes the picture away towards the right.",
     "wipeup": "An edge wipes the picture away upwards.",

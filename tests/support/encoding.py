@@ -21,7 +21,7 @@ def render_job(folder: Path, *, segments: int = 1, container: str = "mpegts") ->
         )
         for entry in stored
     )
-    return RenderJob(stretches=(pieces,), container=container)
+    return RenderJob(parts=(pieces,), container=container)
 
 
 def children(pid: int) -> set[int]:

@@ -1,5 +1,6 @@
 """Blended pictures and sound, against ffmpeg's own evaluation and against what we can reckon."""
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -12,7 +13,7 @@ import pytest
 from common.media.blend import blend, crossfade
 from common.media.transitions import DESCRIPTIONS, OWN
 from common.media.wipes import WIPES
-from tests.support.memory import resident_bytes
+from tests.support.encoding import resident_bytes
 
 WIDTH, HEIGHT = 320, 180
 BLACK, WHITE = 16, 235
@@ -157,8 +158,8 @@ def test_a_long_transition_takes_no_more_memory_than_a_short_one(kind: str) -> N
     made = blend(kind, *sides, frames=frames, rate=NTSC)
     for _ in range(20):
         next(made)
-    before = resident_bytes()
-    grown = max(resident_bytes() - before for _ in made)
+    before = resident_bytes(os.getpid())
+    grown = max(resident_bytes(os.getpid()) - before for _ in made)
     assert grown < 40 * 2**20  # all frames would be 400 MiB of each side
 
 

@@ -86,8 +86,8 @@ def test_a_job_that_fails_leaves_its_process_fit_for_the_next(
 ) -> None:
     expected = b"".join(pool.run(job))
     served = encoders()
-    gone = replace(job.stretches[0][0], path=str(tmp_path / "gone.ts"), label="range 1")
-    broken = replace(job, stretches=(job.stretches[0], (gone,)))
+    gone = replace(job.parts[0][0], path=str(tmp_path / "gone.ts"), label="range 1")
+    broken = replace(job, parts=(job.parts[0], (gone,)))
     with pytest.raises(MediaError, match=r"range 1: gone\.ts is gone"):
         b"".join(pool.run(broken))
     # The muxer that was left in the middle of its file adds nothing to what follows.
@@ -190,7 +190,7 @@ def test_the_memory_of_a_process_does_not_grow_from_job_to_job(
     pool: EncoderPool, job: RenderJob, tmp_path: Path
 ) -> None:
     to_file = replace(job, container="mp4", output_path=str(tmp_path / "video.mp4"))
-    gone = replace(job, stretches=((replace(job.stretches[0][0], path="gone.ts"),),))
+    gone = replace(job, parts=((replace(job.parts[0][0], path="gone.ts"),),))
     sizes = []
     for _ in range(15):
         b"".join(pool.run(job))

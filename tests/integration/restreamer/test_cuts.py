@@ -7,8 +7,7 @@ import pytest
 import requests
 
 from tests.integration.restreamer.conftest import Node
-from tests.support.encoding import children
-from tests.support.memory import resident_bytes
+from tests.support.encoding import children, resident_bytes
 from tests.support.waiting import wait_until
 
 CUT = "/cut/demo/source.ts"
