@@ -144,8 +144,8 @@ def test_what_an_editor_got_can_be_posted_as_it_is(api: Api) -> None:
 @pytest.mark.parametrize(
     ("transitions", "reason"),
     [
-        ([["fade", 1]], "only hard cuts"),
-        ([["no such transition", 1]], "only hard cuts"),
+        ([["fade", 59]], "the one after range 1 is longer than that range"),
+        ([["no such transition", 1]], "there is none named 'no such transition'"),
         ([["fade", 0]], "video_transitions"),
         ([["fade"]], "video_transitions"),
         (["fade"], "video_transitions"),
