@@ -254,37 +254,22 @@ class EncoderPool:
             if encoder.is_free and len(self._idle) < self._keep and not self._closed:
                 self._idle.append(encoder)
                 return
+        _aside(lambda: self._dispose(encoder))
+
+    def _dispose(self, encoder: _Encoder) -> None:
         self._end(encoder)
         if not encoder.is_free and len(self._idle) < self._warm and not self._closed:
             self._replace()
 
     def _replace(self) -> None:
         try:
-            self._start()
+            self._add(_Encoder())
         except OSError as exc:
             logger.warning("a lost encoder is not replaced: %s", exc)
 
     def _start(self) -> None:
-        """Add an idle process.
-
-        In a thread of its own (a greenlet where gevent has patched them): whoever waits here may be
-        killed, and a process half started would be left behind.
-        """
-        errors: list[OSError] = []
-
-        def start() -> None:
-            try:
-                encoder = _Encoder()
-            except OSError as exc:
-                errors.append(exc)
-            else:
-                self._add(encoder)
-
-        starter = Thread(target=start)
-        starter.start()
-        starter.join()
-        if errors:
-            raise errors[0]
+        """Add an idle process. Raises OSError."""
+        _aside(lambda: self._add(_Encoder()))
 
     def _add(self, encoder: _Encoder) -> None:
         self._metrics.started.inc()
@@ -299,3 +284,24 @@ class EncoderPool:
         encoder.end()
         with self._lock:
             self._all.discard(encoder)
+
+
+def _aside(function: Callable[[], None]) -> None:
+    """Call `function` in a thread of its own (a greenlet where gevent has patched them), and wait.
+
+    Whoever waits may be killed, even twice: a process half started, or half ended, would be left
+    behind. Raises the OSError that `function` raised.
+    """
+    errors: list[OSError] = []
+
+    def guarded() -> None:
+        try:
+            function()
+        except OSError as exc:
+            errors.append(exc)
+
+    thread = Thread(target=guarded)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]

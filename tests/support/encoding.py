@@ -1,5 +1,6 @@
 """Jobs for encoding processes, and the processes themselves as the kernel shows them."""
 
+import os
 from pathlib import Path
 
 from common.media.job import Piece, RenderJob
@@ -32,6 +33,15 @@ def children(pid: int) -> set[int]:
         if fields is not None and int(fields[1]) == pid:
             found.add(int(path.name))
     return found
+
+
+def encoders() -> set[int]:
+    """The encoding processes of this process."""
+    return {
+        pid
+        for pid in children(os.getpid())
+        if b"common.media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    }
 
 
 def is_running(pid: int) -> bool:

@@ -18,7 +18,13 @@ from common.errors import MediaError
 from common.media.encoders import EncoderPool
 from common.media.job import RenderJob
 from tests.support.checker import assert_frames, read_video
-from tests.support.encoding import children, is_running, render_job, resident_bytes
+from tests.support.encoding import (
+    children,
+    encoders,
+    is_running,
+    render_job,
+    resident_bytes,
+)
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
 
@@ -45,15 +51,6 @@ def job(tmp_path: Path) -> RenderJob:
 @pytest.fixture
 def long_job(tmp_path: Path) -> RenderJob:
     return render_job(tmp_path, segments=6)
-
-
-def encoders() -> set[int]:
-    """The encoding processes of this process."""
-    return {
-        pid
-        for pid in children(os.getpid())
-        if b"common.media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    }
 
 
 def jobs(registry: CollectorRegistry, outcome: str) -> float | None:
@@ -250,17 +247,21 @@ from common.media.job import RenderJob
 from tests.support.encoding import children
 job = RenderJob.from_json(Path(sys.argv[1]).read_bytes())
 pool = EncoderPool(keep=1)
+pool.prestart(1)
 first = b"".join(pool.run(job))
-open_files = os.listdir("/proc/self/fd")
+open_files = len(os.listdir("/proc/self/fd"))
 for step in range(12):
     cut = gevent.spawn(b"".join, pool.run(job))
     gevent.sleep(step * 0.04)
+    # The second time it is killed while it clears up.
+    cut.kill(block=False)
+    gevent.sleep(0)
     cut.kill()
 last = b"".join(pool.run(job))
-more_files = set(os.listdir("/proc/self/fd")) - set(open_files)
+more_files = len(os.listdir("/proc/self/fd")) - open_files
 left = children(os.getpid())
 pool.close()
-print(json.dumps([first == last, len(left), len(more_files), len(children(os.getpid()))]))
+print(json.dumps([first == last, len(left), more_files, len(children(os.getpid()))]))
 """
 
 
