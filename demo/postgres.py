@@ -25,8 +25,8 @@ from typing import BinaryIO
 
 from psycopg2 import OperationalError, connect
 
+from common.children import end_with_parent
 from common.errors import ConfigError
-from demo.children import end_with_parent
 
 START_SECONDS = 30
 STOP_SECONDS = 20

@@ -16,10 +16,10 @@ from urllib.request import url2pathname
 
 import click
 
+from common.children import end_with_parent
 from common.db.database import migrate
 from common.errors import ConfigError, WubloaderError
 from common.times import format_time
-from demo.children import end_with_parent
 from demo.layout import SERVICES, Layout, choose_ports
 from demo.postgres import Postgres
 from demo.story import CHANNEL, QUALITY, Story, StoryFailed, Video
