@@ -8,20 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import ConfigError
-from common.media.plan import CutType
+from common.media.external import MUXERS
+from common.media.plan import CUT_TYPES, CutType
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
-_LOCAL_KEYS = {"type", "path", "cut_type", "url_prefix", "write_info"}
+_LOCAL_KEYS = {
+    *("type", "path", "cut_type", "ffmpeg_args", "container", "url_prefix", "write_info"),
+}
 # What a video file can be made of; the original's configurations say `full` for our `mp4`.
-_CUT_TYPES = {"full": CutType.MP4, **{kind.value: kind for kind in CutType}}
+_CUT_TYPES = {"full": CutType.MP4, **{name: CutType(name) for name in CUT_TYPES}}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalLocation:
-    """An upload location of type `local`: see `cutter.backends.local`."""
+    """An upload location of type `local`: see `cutter.backends.local`.
+
+    `ffmpeg_args` is empty unless `cut_type` is CUSTOM; `suffix` ends the names of videos.
+    """
 
     path: Path
     cut_type: CutType
+    ffmpeg_args: tuple[str, ...]
+    suffix: str
     url_prefix: str | None
     write_info: bool
 
@@ -80,12 +88,37 @@ def _location(name: str, fields: Any) -> LocalLocation:
     cut_type = fields.get("cut_type", CutType.MP4.value)
     if not isinstance(cut_type, str) or cut_type not in _CUT_TYPES:
         raise ConfigError(f"{where}: cut_type {cut_type!r} is none of {', '.join(_CUT_TYPES)}")
+    kind = _CUT_TYPES[cut_type]
+    arguments = _ffmpeg_args(where, fields)
+    if arguments and cut_type != "full":
+        raise ConfigError(f"{where}: ffmpeg_args are for the cut_type full")
+    if arguments:
+        kind = CutType.CUSTOM
+    container = _container(where, fields, arguments)
     return LocalLocation(
         path=Path(_text(where, fields, "path")),
-        cut_type=_CUT_TYPES[cut_type],
+        cut_type=kind,
+        ffmpeg_args=arguments,
+        suffix=f".{container}" if arguments else kind.suffix,
         url_prefix=_text(where, fields, "url_prefix") if "url_prefix" in fields else None,
         write_info=_flag(where, fields, "write_info"),
     )
+
+
+def _ffmpeg_args(where: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    arguments = fields.get("ffmpeg_args", [])
+    if not isinstance(arguments, list) or not all(isinstance(text, str) for text in arguments):
+        raise ConfigError(f"{where}: ffmpeg_args must be a list of texts")
+    return tuple(arguments)
+
+
+def _container(where: str, fields: Mapping[str, Any], arguments: tuple[str, ...]) -> str:
+    if "container" in fields and not arguments:
+        raise ConfigError(f"{where}: container goes with ffmpeg_args")
+    container = fields.get("container", "mp4")
+    if not isinstance(container, str) or container not in MUXERS:
+        raise ConfigError(f"{where}: container {container!r} is none of {', '.join(MUXERS)}")
+    return container
 
 
 def _text(where: str, fields: Mapping[str, Any], key: str) -> str:

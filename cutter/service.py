@@ -11,6 +11,7 @@ from common.db.listen import listen
 from common.errors import DatabaseUnavailable
 from common.events import EVENTS_CHANNEL
 from common.media.encoders import EncoderPool
+from common.media.external import check_arguments
 from common.retry import backoff
 from common.segments.store import SegmentStore
 from common.web import HttpServer, create_app
@@ -113,10 +114,14 @@ def run(config: CutterConfig, registry: CollectorRegistry) -> int:
 
 
 def _backend(owner: str, location: LocalLocation) -> Backend:
+    if location.ffmpeg_args:
+        check_arguments(location.ffmpeg_args, location.suffix)
     return LocalBackend(
         folder=location.path,
         owner=owner,
         cut_type=location.cut_type,
+        ffmpeg_args=location.ffmpeg_args,
+        suffix=location.suffix,
         url_prefix=location.url_prefix,
         write_info=location.write_info,
     )

@@ -164,7 +164,11 @@ class Worker:
         with backend.scratch(event) as file:
             keeper.run(
                 lambda: cut_to_file(
-                    plan, file, encoders=self._encoders, on_progress=keeper.on_progress
+                    plan,
+                    file,
+                    encoders=self._encoders,
+                    on_progress=keeper.on_progress,
+                    ffmpeg_args=backend.ffmpeg_args,
                 )
             )
             session = keeper.run(lambda: in_thread(backend.begin, event, file))

@@ -8,18 +8,25 @@
 | fast     | first and last segment of each range encoded anew, those between untouched        |
 | mpegts   | everything decoded and encoded: exactly the frames of the ranges, evenly timed    |
 | mp4      | the same as MP4: in fragments when streamed, with its index in front as a file    |
+| webm     | the same as WebM (VP9 and Opus), whose times are whole milliseconds               |
+| custom   | the same, encoded by the program ffmpeg with arguments of one's own; a file only  |
 """
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from common.errors import MediaError
 from common.media.encoders import EncoderPool
+from common.media.external import PIPE_FORMAT
 from common.media.job import OverlapPieces, Pieces, RenderJob
 from common.media.plan import Clip, CutPlan, CutType, Part, PlannedPiece, Stretch
 
 CHUNK_BYTES = 256 * 1024
+
+# Files of these are written by the encoding process, which goes back to their beginning at the end.
+_SEEKING = {CutType.MP4, CutType.WEBM, CutType.CUSTOM}
 
 OnProgress = Callable[[int, int], None]
 """Called with the frames done and the frames to do."""
@@ -42,15 +49,21 @@ def stream_cut(
 
 
 def cut_to_file(
-    plan: CutPlan, path: Path, *, encoders: EncoderPool, on_progress: OnProgress | None = None
+    plan: CutPlan,
+    path: Path,
+    *,
+    encoders: EncoderPool,
+    on_progress: OnProgress | None = None,
+    ffmpeg_args: tuple[str, ...] = (),
 ) -> None:
     """Write the video to `path`, flushed to disk. MP4 gets its index in front.
 
+    `ffmpeg_args` are for a custom cut; the ending of `path` is one of `common.media.external`.
     Raises what `stream_cut` raises, and OSError. A file that was begun stays: the caller owns it.
     """
-    if plan.request.type is CutType.MP4:
+    if plan.request.type in _SEEKING:
         progress = _Progress(plan.frames_total, on_progress)
-        for _ in encoders.run(_full_job(plan, output_path=str(path)), progress.report):
+        for _ in encoders.run(_file_job(plan, path, ffmpeg_args), progress.report):
             raise MediaError("the encoder sent what it should have written")
         progress.finish()
         with path.open("rb") as file:
@@ -92,12 +105,17 @@ def _segments(plan: CutPlan) -> Iterator[PlannedPiece]:
             yield from part.stretch
 
 
-def _full_job(plan: CutPlan, output_path: str | None = None) -> RenderJob:
+def _full_job(plan: CutPlan) -> RenderJob:
     return RenderJob(
-        parts=tuple(_job_part(part) for part in plan.parts),
-        container=plan.request.type.value,
-        output_path=output_path,
+        parts=tuple(_job_part(part) for part in plan.parts), container=plan.request.type.value
     )
+
+
+def _file_job(plan: CutPlan, path: Path, ffmpeg_args: tuple[str, ...]) -> RenderJob:
+    job = replace(_full_job(plan), output_path=str(path))
+    if plan.request.type is CutType.CUSTOM:
+        return replace(job, container=PIPE_FORMAT, ffmpeg_args=ffmpeg_args)
+    return job
 
 
 def _job_part(part: Part) -> Pieces | OverlapPieces:

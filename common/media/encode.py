@@ -1,8 +1,10 @@
 """The encoders and the muxer of a full cut: one video track, one sound track, one clock."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -17,18 +19,57 @@ Samples = npt.NDArray[np.float32]
 TS_FIRST_PTS = 126_000
 """1.4 s: DTS, PCR and sound that begins early stay positive."""
 
-VIDEO_OPTIONS = {"preset": "veryfast", "crf": "20", "profile": "high"}
 SOUND_BITS_PER_SECOND = 192_000
 KEYFRAME_SECONDS = 2
 _THREADS = max(1, min(4, os.cpu_count() or 1))
 _SOUND_FRAME = 1024  # samples in an AAC frame (ISO/IEC 14496-3)
 
-_MUXER_OPTIONS = {
-    "mpegts": {"mpegts_copyts": "1"},
-    # The index of a fragmented file is written once the first fragment has told the delays.
-    "mp4": {"movflags": "frag_keyframe+delay_moov+default_base_moof"},
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """What a container is filled with. `sound_rate` None is the source's.
+
+    `muxer_options` are for a sink that cannot seek, `file_options` for a file.
+    """
+
+    video: str
+    sound: str
+    video_options: Mapping[str, str] = field(default_factory=dict)
+    sound_rate: int | None = None
+    muxer_options: Mapping[str, str] = field(default_factory=dict)
+    file_options: Mapping[str, str] = field(default_factory=dict)
+
+
+_X264 = {"preset": "veryfast", "crf": "20", "profile": "high"}
+# In realtime mode each frame becomes one packet at once: none that is not shown, none held back.
+_VP9 = {"deadline": "realtime", "cpu-used": "7", "row-mt": "1", "crf": "30", "lag-in-frames": "0"}
+
+FORMATS = {
+    "mpegts": Format(
+        video="libx264",
+        sound="aac",
+        video_options=_X264,
+        muxer_options={"mpegts_copyts": "1"},
+        file_options={"mpegts_copyts": "1"},
+    ),
+    "mp4": Format(
+        video="libx264",
+        sound="aac",
+        video_options=_X264,
+        # The index of a fragmented file is written once the first fragment has told the delays.
+        muxer_options={"movflags": "frag_keyframe+delay_moov+default_base_moof"},
+        file_options={"movflags": "faststart"},
+    ),
+    "webm": Format(
+        video="libvpx-vp9",
+        sound="libopus",
+        video_options=_VP9,
+        sound_rate=48_000,  # Opus knows no other (RFC 6716, 2)
+        file_options={"cues_to_front": "1"},
+    ),
+    # Nothing is lost: for a program that goes on from there.
+    "nut": Format(video="rawvideo", sound="pcm_f32le"),
 }
-_FILE_MUXER_OPTIONS = {**_MUXER_OPTIONS, "mp4": {"movflags": "faststart"}}
 
 
 class Sink(Protocol):
@@ -55,12 +96,15 @@ class Output:
         sound_layout: str | None,
         first_pts: int,
     ) -> None:
-        options = _FILE_MUXER_OPTIONS if isinstance(target, str) else _MUXER_OPTIONS
-        self._container = av.open(target, "w", format=container, options=options[container])
+        self._format = FORMATS[container]
+        to_file = isinstance(target, str)
+        options = self._format.file_options if to_file else self._format.muxer_options
+        self._container = av.open(target, "w", format=container, options=dict(options))
         self._first_pts = first_pts
         self._rate = rate
         self._video: av.VideoStream | None = None
         self._sound: av.AudioStream | None = None
+        self._sound_rate = sound_rate or 0
         if rate is not None and size is not None:
             self._video = self._add_video(rate, size)
         if sound_rate is not None and sound_layout is not None:
@@ -99,8 +143,11 @@ class Output:
         self._container.close()
 
     def _add_video(self, rate: Fraction, size: tuple[int, int]) -> "av.VideoStream":
-        stream = self._container.add_stream("libx264", rate=rate, options=VIDEO_OPTIONS)
+        stream: Any = self._container.add_stream(
+            self._format.video, rate=rate, options=dict(self._format.video_options)
+        )
         context = stream.codec_context
+        context.bit_rate = 0  # a target of quality, not of size
         # 4:2:0 needs even sizes.
         context.width, context.height = size[0] & ~1, size[1] & ~1
         context.pix_fmt = "yuv420p"
@@ -108,13 +155,16 @@ class Output:
         context.framerate = rate
         context.gop_size = round(KEYFRAME_SECONDS * rate)
         context.thread_count = _THREADS
-        return stream
+        return stream  # type: ignore[no-any-return]
 
     def _add_sound(self, rate: int, layout: str) -> "av.AudioStream":
-        stream = self._container.add_stream("aac", rate=rate, layout=layout)
+        encoded_rate = self._format.sound_rate or rate
+        stream: Any = self._container.add_stream(
+            self._format.sound, rate=encoded_rate, layout=layout
+        )
         stream.codec_context.bit_rate = SOUND_BITS_PER_SECOND
-        stream.codec_context.time_base = Fraction(1, rate)
-        return stream
+        stream.codec_context.time_base = Fraction(1, encoded_rate)
+        return stream  # type: ignore[no-any-return]
 
     def _encode_sound(self, *, whole_frames: bool) -> None:
         if not self._pending:
@@ -131,7 +181,7 @@ class Output:
     def _encode_sound_frame(self, samples: Samples) -> None:
         if self._sound is None or not samples.shape[1]:
             return
-        rate = self._sound.codec_context.sample_rate
+        rate = self._sound_rate
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(samples), format="fltp", layout=self._sound.layout.name
         )

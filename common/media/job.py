@@ -76,10 +76,12 @@ class OverlapPieces:
 class RenderJob:
     """Decode all parts, one after another, and encode them as one video.
 
-    Parts join without transition: that is what overlaps are for. `container` is `mpegts` or `mp4`.
-    With `output_path` the video is written to that file (and an mp4's index goes to its front),
-    else it is sent as DATA (an mp4 in fragments). With `keep_time` the output has the time stamps
-    of the first piece instead of starting anew: for pieces between untouched segments.
+    Parts join without transition: that is what overlaps are for. `container` is one of
+    `common.media.encode`. With `output_path` the video is written to that file (and an mp4's index
+    goes to its front), else it is sent as DATA (an mp4 in fragments). With `keep_time` the output
+    has the time stamps of the first piece instead of starting anew: for pieces between untouched
+    segments. With `ffmpeg_args` the program ffmpeg encodes, with these arguments; `output_path`,
+    whose ending names the container, must be given then.
     """
 
     kind: ClassVar[str] = "render"
@@ -88,6 +90,7 @@ class RenderJob:
     container: str
     output_path: str | None = None
     keep_time: bool = False
+    ffmpeg_args: tuple[str, ...] | None = None
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()

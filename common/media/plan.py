@@ -38,18 +38,26 @@ class CutType(Enum):
     FAST = "fast"
     MPEGTS = "mpegts"
     MP4 = "mp4"
+    WEBM = "webm"
+    CUSTOM = "custom"
 
     @property
     def content_type(self) -> str:
-        return "video/mp4" if self is CutType.MP4 else "video/mp2t"
+        return _CONTENT_TYPES.get(self, "video/mp2t")
 
     @property
     def suffix(self) -> str:
         """The file name's ending, with its dot."""
-        return ".mp4" if self is CutType.MP4 else ".ts"
+        return _SUFFIXES.get(self, ".ts")
 
 
-CUT_TYPES = tuple(kind.value for kind in CutType)
+_CONTENT_TYPES = {CutType.MP4: "video/mp4", CutType.WEBM: "video/webm"}
+_SUFFIXES = {CutType.MP4: ".mp4", CutType.WEBM: ".webm"}
+_TO_FILES = {CutType.CUSTOM}
+"""These are made by a cutter only: what is in them is a matter of its settings."""
+
+CUT_TYPES = tuple(kind.value for kind in CutType if kind not in _TO_FILES)
+"""Those that a client can ask for."""
 _UNTOUCHED = {CutType.ROUGH, CutType.FAST}
 """These send segments as they are: what lies around a piece does not matter to them."""
 
@@ -57,7 +65,7 @@ _UNTOUCHED = {CutType.ROUGH, CutType.FAST}
 def parse_cut_type(text: str | None) -> CutType:
     """Raises BadParameter, naming the types that there are."""
     for kind in CutType:
-        if kind.value == text:
+        if kind.value == text and kind.value in CUT_TYPES:
             return kind
     known = ", ".join(CUT_TYPES)
     problem = "say which type of cut" if text is None else f"{text!r} is no type of cut"

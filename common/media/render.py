@@ -3,10 +3,14 @@
 Memory stays flat: one segment is in work at a time, in a transition one of each side.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from common.errors import MediaError
 from common.media.answers import Answers
 from common.media.decode import Decoder, Placed, Timeline, read_timeline
-from common.media.encode import TS_FIRST_PTS, Output, Samples
+from common.media.encode import TS_FIRST_PTS, Output, Samples, Sink
+from common.media.external import External
 from common.media.job import OverlapPieces, Pieces, RenderJob
 from common.media.overlap import OverlapDecoder
 
@@ -15,14 +19,31 @@ _PROGRESS_FRAMES = 30
 
 def handle(document: bytes, answers: Answers) -> None:
     """Run a RenderJob. Raises MediaError if something that it needs cannot be decoded."""
-    Renderer(RenderJob.from_json(document), answers).run()
+    job = RenderJob.from_json(document)
+    with _target(job, answers) as target:
+        Renderer(job, answers, target).run()
+
+
+@contextmanager
+def _target(job: RenderJob, answers: Answers) -> Iterator[str | Sink]:
+    """Where the output goes: to the program ffmpeg, to a file, or to whoever waits for it."""
+    if job.ffmpeg_args is None or job.output_path is None:
+        yield job.output_path or answers
+        return
+    external = External(job.ffmpeg_args, job.output_path)
+    try:
+        yield external
+        external.finish()
+    finally:
+        external.close()
 
 
 class Renderer:
     """Runs one job."""
 
-    def __init__(self, job: RenderJob, answers: Answers) -> None:
+    def __init__(self, job: RenderJob, answers: Answers, target: str | Sink) -> None:
         self._job = job
+        self._target = target
         self._answers = answers
         self._decoder = Decoder()
         self._output: Output | None = None
@@ -76,7 +97,7 @@ class Renderer:
             if self._job.keep_time and self._decoder.first_pts is not None:
                 first_pts = self._decoder.first_pts
             self._output = Output(
-                self._job.output_path or self._answers,
+                self._target,
                 self._job.container,
                 rate=timeline.grid.rate if timeline.has_video else None,
                 size=size,

@@ -41,6 +41,8 @@ class Backend(Protocol):
     """One upload location of this cutter."""
 
     cut_type: CutType
+    ffmpeg_args: tuple[str, ...]
+    """For a custom cut, else empty."""
 
     def sweep(self) -> int:
         """Remove what a crash of this cutter left; returns the number of files."""

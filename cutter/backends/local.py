@@ -37,7 +37,8 @@ _READ_BYTES = 1024 * 1024
 class LocalBackend:
     """See the module's description. Raises ConfigError if the folder cannot be used.
 
-    `owner` is the cutter's name: its own temp files carry it, and only those are swept.
+    `owner` is the cutter's name: its own temp files carry it, and only those are swept. `suffix`
+    ends the names of videos; by default it is that of the cut's type.
     """
 
     def __init__(
@@ -46,15 +47,18 @@ class LocalBackend:
         folder: Path,
         owner: str,
         cut_type: CutType = CutType.MP4,
+        ffmpeg_args: tuple[str, ...] = (),
+        suffix: str | None = None,
         url_prefix: str | None = None,
         write_info: bool = False,
     ) -> None:
         self.cut_type = cut_type
+        self.ffmpeg_args = ffmpeg_args
         self._folder = folder.absolute()
         self._temp_prefix = f".cutting-{owner}~"
         self._url_prefix = url_prefix
         self._write_info = write_info
-        self._suffix = cut_type.suffix
+        self._suffix = suffix or cut_type.suffix
         try:
             self._identity = _identify(self._folder)
         except OSError as exc:

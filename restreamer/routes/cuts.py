@@ -34,7 +34,7 @@ class CutQuery(BaseModel):
     transition: list[str] = Field(
         [], description="TYPE,SECONDS between a range and the next; empty for a hard cut."
     )
-    type: str | None = Field(None, description="rough, fast, mpegts or mp4.")
+    type: str | None = Field(None, description="rough, fast, mpegts, mp4 or webm.")
     allow_holes: str | None = Field(None, description="true: cut what there is.")
 
 

@@ -15,7 +15,12 @@ LOCAL = {"type": "local", "path": "/videos"}
 def test_a_location_needs_only_its_type_and_path() -> None:
     assert parse_locations(json.dumps({"disk": LOCAL})) == {
         "disk": LocalLocation(
-            path=Path("/videos"), cut_type=CutType.MP4, url_prefix=None, write_info=False
+            path=Path("/videos"),
+            cut_type=CutType.MP4,
+            ffmpeg_args=(),
+            suffix=".mp4",
+            url_prefix=None,
+            write_info=False,
         )
     }
 
@@ -23,7 +28,12 @@ def test_a_location_needs_only_its_type_and_path() -> None:
 def test_every_key_of_a_location_is_understood() -> None:
     fields = {**LOCAL, "cut_type": "fast", "url_prefix": "https://host/v/", "write_info": True}
     assert parse_locations(json.dumps({"disk": fields}))["disk"] == LocalLocation(
-        path=Path("/videos"), cut_type=CutType.FAST, url_prefix="https://host/v/", write_info=True
+        path=Path("/videos"),
+        cut_type=CutType.FAST,
+        ffmpeg_args=(),
+        suffix=".ts",
+        url_prefix="https://host/v/",
+        write_info=True,
     )
 
 
@@ -70,3 +80,30 @@ def test_a_host_name_can_be_a_cutters_name(name: str) -> None:
 def test_a_name_that_cannot_stand_in_a_file_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError):
         check_name(name)
+
+
+def test_a_full_cut_takes_arguments_for_ffmpeg() -> None:
+    arguments = ["-c:v", "libx264"]
+    fields = {**LOCAL, "cut_type": "full", "ffmpeg_args": arguments, "container": "mkv"}
+    found = parse_locations(json.dumps({"disk": fields}))["disk"]
+    assert found.cut_type is CutType.CUSTOM
+    assert found.ffmpeg_args == tuple(arguments)
+    assert found.suffix == ".mkv"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"cut_type": "custom"}, "cut_type"),
+        ({"cut_type": "fast", "ffmpeg_args": ["-an"]}, "cut_type full"),
+        ({"cut_type": "full", "ffmpeg_args": "-an"}, "list of texts"),
+        ({"cut_type": "full", "ffmpeg_args": [1]}, "list of texts"),
+        ({"cut_type": "full", "ffmpeg_args": ["-an"], "container": "avi"}, "container 'avi'"),
+        ({"cut_type": "full", "container": "mkv"}, "goes with ffmpeg_args"),
+    ],
+)
+def test_arguments_for_ffmpeg_that_cannot_be_meant_are_refused(
+    fields: dict[str, object], text: str
+) -> None:
+    with pytest.raises(ConfigError, match=text):
+        parse_locations(json.dumps({"disk": {**LOCAL, **fields}}))
