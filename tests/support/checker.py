@@ -163,7 +163,7 @@ def assert_in_sync(
     offsets = video.audio_offsets
     if len(offsets) < at_least:
         raise AssertionError(f"{len(offsets)} marks with a picture instead of at least {at_least}")
-    worst = max(offsets, key=abs)
+    worst = max(offsets, key=abs, default=0.0)
     if abs(worst) > tolerance_seconds:
         raise AssertionError(
             f"the sound is {worst * 1000:+.1f} ms from its picture (all: "

@@ -399,11 +399,12 @@ def judge(
     audio: bool = True,
     first_pts: int = FIRST_PTS,
     holes: bool = False,
+    delimiters: bool = True,
 ) -> Transport:
     """What is in the output `data`, if it obeys every rule; raises NotTransport otherwise.
 
     `frame_rate` None means audio only, `audio` False none. `holes` allows slots of the grid that
-    hold no frame.
+    hold no frame; `delimiters` False allows access units without one, as a source may have them.
     """
     transport = read_transport(data)
     pids = _judge_program(transport, has_video=frame_rate is not None, has_audio=audio)
@@ -411,7 +412,7 @@ def judge(
     _judge_counters(transport.packets)
     _judge_clock(transport, pids[0])
     if frame_rate is not None:
-        _judge_decoding(transport)
+        _judge_decoding(transport, delimiters)
         _judge_grid(transport, frame_rate, first_pts, holes)
     if audio:
         _judge_sound(transport)
@@ -531,7 +532,7 @@ def _judge_tables(transport: Transport, at: list[int], clocks: list[int]) -> Non
             )
 
 
-def _judge_decoding(transport: Transport) -> None:
+def _judge_decoding(transport: Transport, delimiters: bool) -> None:
     _require(transport.units, "there is video")
     first = transport.units[0]
     starts = first.is_idr or (first.codec == HEVC and 21 in first.nal_types)
@@ -539,7 +540,8 @@ def _judge_decoding(transport: Transport) -> None:
     for unit in transport.units:
         _require(unit.pts >= unit.dts, "2.4.3.7: PTS is not before DTS", f"{unit.pts} {unit.dts}")
         heads = [index for index, kind in enumerate(unit.nal_types) if kind == _delimiter(unit)]
-        _require(heads == [0], "2.14.1: an access unit begins with its delimiter", unit.nal_types)
+        wanted = heads == [0] or (not delimiters and not heads)
+        _require(wanted, "2.14.1: an access unit begins with its delimiter", unit.nal_types)
     for before, after in pairwise(transport.units):
         _require(after.dts > before.dts, "DTS increase", f"{before.dts}, {after.dts}")
 
