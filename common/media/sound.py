@@ -1,6 +1,7 @@
 """The sound of a cut as one gapless track that stays with the picture, sample for sample."""
 
 from collections import deque
+from collections.abc import Iterable
 
 import av
 import numpy as np
@@ -24,7 +25,8 @@ class SoundTrack:
         self.rate = rate
         self.layout = layout
         self._channels = av.AudioLayout(layout).nb_channels
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        self._resampler: av.AudioResampler | None = None
+        self._template: tuple[str, str, int] | None = None
         self._held: deque[tuple[int, Samples]] = deque()
         self._origin: tuple[int, int] | None = None
         self._end = 0
@@ -32,7 +34,21 @@ class SoundTrack:
 
     def add(self, frame: "av.AudioFrame") -> None:
         """Take a decoded frame, with its PTS in the frame's own time base."""
-        for piece in self._resampler.resample(frame):
+        template = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or template != self._template:
+            # A source may change its kind of sound; a resampler takes one only.
+            self._drain_resampler()
+            self._resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=self.rate)
+            self._template = template
+        self._hold(self._resampler.resample(frame))
+
+    def _drain_resampler(self) -> None:
+        converts = self._template != ("fltp", self.layout, self.rate)
+        if self._resampler is not None and converts:
+            self._hold(self._resampler.resample(None))
+
+    def _hold(self, pieces: "Iterable[av.AudioFrame]") -> None:
+        for piece in pieces:
             if piece.pts is None or piece.time_base is None:
                 continue
             pts = round(piece.pts * piece.time_base * CLOCK_HZ)

@@ -16,8 +16,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from common.media.commands import ffmpeg_binary
+from common.times import SECOND, format_time
 from tests.support.browser import running_browser
-from tests.support.live import Recording
+from tests.support.live import QUALITY, Recording
 from tests.support.processes import ROOT, ServiceProcess
 from tests.support.waiting import wait_until
 
@@ -126,6 +127,24 @@ def test_hls_js_plays_a_closed_range_to_its_end(
     page.goto(f"{player}/?url={_escaped(f'{url}?{recording.closed_query}')}")
     page.wait_for_function("document.getElementById('video').ended", timeout=60_000)
     assert page.evaluate("document.getElementById('video').duration") == pytest.approx(10, abs=0.2)
+    assert page.evaluate("errors") == []
+    page.close()
+
+
+def test_hls_js_plays_a_preview_of_ranges_to_its_end(
+    browser: Browser, player: str, url: str, recording: Recording
+) -> None:
+    def span(first: int, last: int) -> str:
+        start, end = (recording.start + seconds * SECOND for seconds in (first, last))
+        return f"range={format_time(start)},{format_time(end)}"
+
+    query = "&".join([span(6, 10), span(2, 4), span(4, 6), span(2, 4)])
+    page = browser.new_page()
+    media = url.replace("demo.m3u8", f"demo/{QUALITY}.m3u8")
+    page.goto(f"{player}/?url={_escaped(f'{media}?{query}')}")
+    page.wait_for_function("document.getElementById('video').ended", timeout=60_000)
+    # Sound that reaches beyond its segment's picture makes each join a little longer.
+    assert page.evaluate("document.getElementById('video').duration") == pytest.approx(10, abs=0.4)
     assert page.evaluate("errors") == []
     page.close()
 

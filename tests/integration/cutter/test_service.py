@@ -120,6 +120,20 @@ def test_an_edited_event_becomes_a_video_with_exactly_its_frames(bench: Bench) -
     assert states_gone_through(bench.dsn, "e") == ["EDITED", "CLAIMED", "FINALIZING", "DONE"]
 
 
+def test_transitions_are_cut_as_edited(bench: Bench) -> None:
+    bench.record(count=4)
+    bench.add("e", seconds(1, 3), seconds(4.5, 6), seconds(6, 7))
+    run_sql(
+        bench.dsn,
+        "UPDATE events SET video_transitions ="
+        " ARRAY[ROW('clock', '0.5 s'), NULL]::video_transition[]",
+    )
+    bench.cutter()
+    bench.wait_for("e", "DONE")
+    (video,) = videos_of(bench.videos, "e")
+    assert count_frames(video) == (4.5 - 0.5) * FRAMES_PER_SECOND
+
+
 def test_an_event_is_taken_as_soon_as_it_is_notified(bench: Bench) -> None:
     bench.record(count=2)
     process = bench.cutter()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from common.errors import MediaError
+from common.errors import BadParameter, MediaError
 from common.media.cut import cut_to_file, stream_cut
 from common.media.encoders import EncoderPool
 from common.media.plan import CutRequest, CutType, Transition, plan_cut
@@ -23,6 +23,8 @@ from tests.support.checker import (
     read_video,
 )
 from tests.support.media import fill_store, recorded_set
+from tests.support.reference import expected_numbers, read_store, record
+from tests.support.variants import store_variant, variant
 
 START = parse_time("2026-07-01T11:59:50")
 NTSC = Fraction(60_000, 1001)
@@ -127,13 +129,13 @@ def test_the_sound_of_both_sides_is_heard_and_has_no_gap(pool: EncoderPool, plai
     assert audio_seconds(made) == pytest.approx(8.6, abs=0.05)
 
 
-def audio_seconds(made: bytes) -> float:
+def audio_seconds(made: bytes, rate: int = 48_000) -> float:
     with av.open(io.BytesIO(made)) as container:
         frames = list(container.decode(container.streams.audio[0]))
     times = [float(frame.time or 0) for frame in frames]
     steps = np.diff(times)
-    assert np.allclose(steps, 1024 / 48_000, atol=0.001)
-    return times[-1] - times[0] + 1024 / 48_000
+    assert np.allclose(steps, 1024 / rate, atol=0.001)
+    return times[-1] - times[0] + 1024 / rate
 
 
 def test_many_transitions_keep_every_frame_in_place(pool: EncoderPool, plain: Path) -> None:
@@ -171,6 +173,56 @@ def test_a_transition_at_an_uneven_rate_is_exact(pool: EncoderPool, tmp_path: Pa
     assert len(video.frames) == len(before) + len(after) - 60
     assert_steady(video)
     assert_in_sync(video, at_least=4)
+
+
+VARIANTS = [
+    "no-b-frames", "pyramid", "fps-25", "fps-50", "ntsc-30", "hevc", "open-gop", "mono", "mono-44",
+    "sound-44-early", "sound-late", "no-sound", "worst", "wrap", "jump", "jump-back", "restart",
+    "size-change", "profile-change", "mono-change", "rate-change-sound",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_transitions_are_exact_in_sources_of_all_kinds(
+    pool: EncoderPool, tmp_path: Path, name: str
+) -> None:
+    made = variant(name)
+    store_variant(tmp_path, "demo", "source", made, start=START)
+    recording = record(read_store(tmp_path / "demo" / "source"))
+    # The second transition reaches over a segment's border on both of its sides.
+    ranges = [span(0.7, 2.9), span(4.8, 7.6), span(1.7, 4.2)]
+    wanted = [expected_numbers(recording, [this], made.frame_rate) for this in ranges]
+    counts = [round(0.5 * made.frame_rate), round(made.frame_rate)]
+    data = cut(pool, tmp_path, ranges, [wipe(0.5), cover(1)], quality="source")
+    video = read_video(data, frame_rate=made.frame_rate)
+    first, second = len(wanted[0]) - counts[0], len(wanted[0]) + len(wanted[1]) - sum(counts)
+    assert len(video.frames) == sum(map(len, wanted)) - sum(counts)
+    assert video.numbers[:first] == wanted[0][: -counts[0]]
+    assert video.numbers[first + counts[0] : second] == wanted[1][counts[0] : -counts[1]]
+    assert video.numbers[second + counts[1] :] == wanted[2][counts[1] :]
+    assert_steady(video)
+    if name != "no-sound":
+        assert_in_sync(video, at_least=3)
+    assert_decodes_silently(data)
+
+
+@pytest.mark.parametrize(("name", "rate"), [("only-sound", 48_000), ("only-sound-44", 44_100)])
+def test_sound_alone_is_crossfaded(pool: EncoderPool, tmp_path: Path, name: str, rate: int) -> None:
+    store_variant(tmp_path, "demo", "source", variant(name), start=START)
+    ranges = [span(0.5, 3.1), span(4.2, 7)]
+    for transitions, seconds in (([None], 5.4), ([wipe(1)], 4.4)):
+        data = cut(pool, tmp_path, ranges, transitions, quality="source")
+        assert audio_seconds(data, rate) == pytest.approx(seconds, abs=0.08)
+        assert_decodes_silently(data)
+
+
+def test_different_frame_rates_have_no_transition(pool: EncoderPool, tmp_path: Path) -> None:
+    store_variant(tmp_path, "demo", "source", variant("fps-25"), start=START)
+    later = variant("fps-50")
+    store_variant(tmp_path, "demo", "source", later, start=START + 60 * SECOND)
+    ranges = [span(0, 2), span(60, 62)]
+    with pytest.raises(BadParameter, match=r"range 1 .* range 2 .* 25\.000 and 50\.000 frames"):
+        cut(pool, tmp_path, ranges, [wipe(1)], quality="source")
 
 
 def test_a_file_that_goes_during_the_cut_is_named(pool: EncoderPool, tmp_path: Path) -> None:

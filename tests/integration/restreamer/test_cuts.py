@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from tests.integration.restreamer.conftest import Node
+from tests.support.checker import read_video
 from tests.support.encoding import children, resident_bytes
 from tests.support.waiting import wait_until
 
@@ -34,6 +35,39 @@ def test_several_ranges_make_one_cut(node: Node) -> None:
     response = get(node, f"{CUT}?range={FIRST}&range={THIRD}&transition=&type=rough")
     stored = [node.stored["source"][index] for index in (0, 2)]
     assert response.content == b"".join(entry.path.read_bytes() for entry in stored)
+
+
+def test_a_transition_makes_the_cut_shorter(node: Node) -> None:
+    ranges = f"range={FIRST}&range={THIRD}&type=mpegts"
+    made = {
+        transition: get(node, f"/cut/demo/360p30.ts?{ranges}&transition={transition}").content
+        for transition in ("", "fade,0.5")
+    }
+    frames = {name: len(read_video(data).frames) for name, data in made.items()}
+    assert frames == {"": 120, "fade,0.5": 105}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "transition", "status", "text"),
+    [
+        (f"range={FIRST}&range={THIRD}", "fade,2.5", 400, "after range 1 is longer"),
+        (f"range={FIRST}&range={THIRD}", "fade,NaN", 400, "transition:"),
+        (f"range={FIRST}&range={THIRD}", "custom,1", 400, "none named 'custom'"),
+        (
+            f"range={FIRST}&range=2026-07-01T12:00:05Z,2026-07-01T12:00:10Z",
+            "fade,0.5",
+            406,
+            "a transition meets a hole",
+        ),
+    ],
+)
+def test_a_transition_that_cannot_be_is_refused(
+    node: Node, ranges: str, transition: str, status: int, text: str
+) -> None:
+    query = f"{ranges}&transition={transition}&type=mpegts&allow_holes=true"
+    response = get(node, f"{CUT}?{query}")
+    assert response.status_code == status
+    assert text in response.text
 
 
 def test_a_thousand_ranges_make_one_cut(node: Node) -> None:
