@@ -83,10 +83,17 @@ def cover(seconds: float) -> Transition:
     return Transition(type="wipedown", seconds=seconds)
 
 
-@pytest.mark.parametrize("kind", [CutType.MPEGTS, CutType.MP4])
-@pytest.mark.parametrize("seconds", [1 / 30, 1, 2.5])
+@pytest.mark.parametrize(
+    ("kind", "tick", "seconds"),
+    [
+        (CutType.MPEGTS, Fraction(1, 90_000), 1 / 30),
+        (CutType.MPEGTS, Fraction(1, 90_000), 2.5),
+        (CutType.MP4, Fraction(1, 15_360), 1),
+        (CutType.WEBM, Fraction(1, 1_000), 1),
+    ],
+)
 def test_a_transition_shows_its_frames_once_and_all_others_too(
-    pool: EncoderPool, plain: Path, kind: CutType, seconds: float
+    pool: EncoderPool, plain: Path, kind: CutType, tick: Fraction, seconds: float
 ) -> None:
     ranges = [span(1, 5.1), span(8.3, 13)]
     count = round(seconds * 30)
@@ -107,7 +114,7 @@ def test_a_transition_shows_its_frames_once_and_all_others_too(
         assert video.numbers[: len(before) - count] == before[:-count]
         assert video.numbers[len(before) :] == after[count:]
         assert len(video.frames) == len(before) + len(after) - count
-        assert_steady(video, step=2, tick=Fraction(1, 15_360))
+        assert_steady(video, step=2, tick=tick)
         assert_decodes_silently(made)
 
 
