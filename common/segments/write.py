@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from common.files import sync
 from common.segments.path import Segment, SegmentType, encode_hash, format_name, parse_name
 from common.times import Micros, format_hour
 
@@ -99,7 +100,7 @@ class SegmentWriter:
             self._temp.unlink()
         else:
             self._temp.rename(final)
-            _sync_folder(final.parent)
+            sync(final.parent)
         self._temp = None
 
 
@@ -109,12 +110,4 @@ def _make_durable_folder(folder: Path) -> None:
         return
     _make_durable_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder.parent)
