@@ -16,7 +16,11 @@ _LOCAL_KEYS = {
     *("type", "path", "cut_type", "ffmpeg_args", "container", "url_prefix", "write_info"),
 }
 # What a video file can be made of; the original's configurations say `full` for our `mp4`.
-_CUT_TYPES = {"full": CutType.MP4, **{name: CutType(name) for name in CUT_TYPES}}
+_CUT_TYPES = {
+    "full": CutType.MP4,
+    **{name: CutType(name) for name in CUT_TYPES},
+    "archive": CutType.ARCHIVE,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,14 +185,13 @@ class Worker:
         file: Path,
     ) -> None:
         """From here on a failure is settled by asking the location, never by giving back."""
-        size_bytes = file.stat().st_size
         try:
             in_thread(backend.commit, session)
             self._ask_and_record(event, lease, backend, session, EventState.FINALIZING)
         except Exception as exc:  # whatever it is, the video may be out: only asking tells
             self._put_off(event, lease, exc)
         else:
-            self._metrics.published_bytes.inc(size_bytes)
+            self._metrics.published_bytes.inc(session["size_bytes"])
 
     def _give_back(self, event: Event, lease: Lease, error: Exception) -> None:
         """The cut of a CLAIMED event failed: move the row where it belongs."""

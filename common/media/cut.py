@@ -10,6 +10,7 @@
 | mp4      | the same as MP4: in fragments when streamed, with its index in front as a file    |
 | webm     | the same as WebM (VP9 and Opus), whose times are whole milliseconds               |
 | custom   | the same, encoded by the program ffmpeg with arguments of one's own; a file only  |
+| archive  | a folder with whole segments, untouched: a Matroska file for each stretch         |
 """
 
 import os
@@ -18,9 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.errors import MediaError
+from common.files import sync
 from common.media.encoders import EncoderPool
 from common.media.external import PIPE_FORMAT
-from common.media.job import OverlapPieces, Pieces, RenderJob
+from common.media.job import ArchiveJob, OverlapPieces, Pieces, RenderJob
 from common.media.plan import Clip, CutPlan, CutType, Part, PlannedPiece, Stretch
 
 CHUNK_BYTES = 256 * 1024
@@ -56,24 +58,41 @@ def cut_to_file(
     on_progress: OnProgress | None = None,
     ffmpeg_args: tuple[str, ...] = (),
 ) -> None:
-    """Write the video to `path`, flushed to disk. MP4 gets its index in front.
+    """Write the video to `path`, flushed to disk. MP4 gets its index in front. Of an archive `path`
+    becomes a folder.
 
     `ffmpeg_args` are for a custom cut; the ending of `path` is one of `common.media.external`.
     Raises what `stream_cut` raises, and OSError. A file that was begun stays: the caller owns it.
     """
+    if plan.request.type is CutType.ARCHIVE:
+        _archive(plan, path, encoders, _Progress(plan.frames_total, on_progress))
+        return
     if plan.request.type in _SEEKING:
         progress = _Progress(plan.frames_total, on_progress)
         for _ in encoders.run(_file_job(plan, path, ffmpeg_args), progress.report):
             raise MediaError("the encoder sent what it should have written")
         progress.finish()
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(path)
         return
     with path.open("wb") as file:
         for chunk in stream_cut(plan, encoders=encoders, on_progress=on_progress):
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _archive(plan: CutPlan, folder: Path, encoders: EncoderPool, progress: "_Progress") -> None:
+    folder.mkdir()
+    for number, part in enumerate(plan.parts, 1):
+        if isinstance(part, Clip):
+            pieces = _pieces(part.stretch)
+            job = ArchiveJob(pieces=pieces, folder=str(folder), prefix=f"{number:03d}_")
+            for _ in encoders.run(job, progress.report):
+                raise MediaError("the encoder sent what it should have written")
+            progress.step_done(part.frames)
+    progress.finish()
+    for path in (*folder.iterdir(), folder):
+        sync(path)
 
 
 class _Progress:

@@ -116,6 +116,28 @@ def _pieces(documents: Iterable[dict[str, Any]]) -> Pieces:
     return tuple(Piece(**document) for document in documents)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveJob:
+    """Write the pieces, which follow each other without a hole, into the folder: one file, and
+    another one from where the kind of picture or sound changes. A file's
+    name is the prefix and the time of its first picture, with hyphens for colons.
+    """
+
+    kind: ClassVar[str] = "archive"
+
+    pieces: Pieces
+    folder: str
+    prefix: str
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, document: bytes) -> Self:
+        fields = json.loads(document)
+        return cls(pieces=tuple(Piece(**piece) for piece in fields.pop("pieces")), **fields)
+
+
 def write_request(pipe: IO[bytes], job: Job) -> None:
     """Ask for `job`. Raises BrokenPipeError if nobody reads."""
     request = job.kind.encode("ascii") + b"\n" + job.to_json()

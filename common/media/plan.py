@@ -40,6 +40,7 @@ class CutType(Enum):
     MP4 = "mp4"
     WEBM = "webm"
     CUSTOM = "custom"
+    ARCHIVE = "archive"
 
     @property
     def content_type(self) -> str:
@@ -47,18 +48,18 @@ class CutType(Enum):
 
     @property
     def suffix(self) -> str:
-        """The file name's ending, with its dot."""
+        """The file name's ending, with its dot. An archive is a folder."""
         return _SUFFIXES.get(self, ".ts")
 
 
 _CONTENT_TYPES = {CutType.MP4: "video/mp4", CutType.WEBM: "video/webm"}
-_SUFFIXES = {CutType.MP4: ".mp4", CutType.WEBM: ".webm"}
-_TO_FILES = {CutType.CUSTOM}
+_SUFFIXES = {CutType.MP4: ".mp4", CutType.WEBM: ".webm", CutType.ARCHIVE: ""}
+_TO_FILES = {CutType.CUSTOM, CutType.ARCHIVE}
 """These are made by a cutter only: what is in them is a matter of its settings."""
 
 CUT_TYPES = tuple(kind.value for kind in CutType if kind not in _TO_FILES)
 """Those that a client can ask for."""
-_UNTOUCHED = {CutType.ROUGH, CutType.FAST}
+_UNTOUCHED = {CutType.ROUGH, CutType.FAST, CutType.ARCHIVE}
 """These send segments as they are: what lies around a piece does not matter to them."""
 
 
@@ -239,7 +240,7 @@ class _Range:
         self._index = index
         self.label = f"range {index + 1} ({format_time(span.start)} to {format_time(span.end)})"
         self._sequence = store.best(request.channel, request.quality, span)
-        _check_holes(self._sequence, self.label, allowed=request.allow_holes)
+        _check_holes(self._sequence, self.label, allowed=_holes_allowed(request))
         self.reels = [
             _Reel(store, request, segments, span, self.label)
             for segments in _split_at_holes(self._sequence)
@@ -389,6 +390,11 @@ class _Reel:
             raise MediaError(f"{self._label}: {exc}") from exc
 
 
+def _holes_allowed(request: CutRequest) -> bool:
+    """An archive has what there is."""
+    return request.allow_holes or request.type is CutType.ARCHIVE
+
+
 def _insisted(stretch: Stretch) -> Stretch:
     """The same, but nothing of it may be left out: an overlap's sides have the same length."""
     return tuple(
@@ -439,7 +445,7 @@ def _pieces(
             start=segment.start,
             from_time=max(reached, span.start) if overlaps else span.start,
             to_time=span.end,
-            optional=request.allow_holes and segment.type is not SegmentType.FULL,
+            optional=_holes_allowed(request) and segment.type is not SegmentType.FULL,
             label=label,
         )
         reached = segment.end

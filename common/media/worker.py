@@ -21,9 +21,9 @@ import av.logging
 from av.error import FFmpegError
 
 from common.errors import MediaError
-from common.media import frame, render, waveform
+from common.media import archive, frame, render, waveform
 from common.media.answers import Answers, open_answers
-from common.media.job import RenderJob, read_request
+from common.media.job import ArchiveJob, RenderJob, read_request
 from common.media.pictures import PictureJob, WaveformJob
 
 _NICENESS = 10
@@ -32,6 +32,7 @@ Handler = Callable[[bytes, Answers], None]
 
 _HANDLERS: Mapping[str, Handler] = {
     RenderJob.kind: render.handle,
+    ArchiveJob.kind: archive.handle,
     PictureJob.kind: frame.handle,
     WaveformJob.kind: waveform.handle,
 }

@@ -10,12 +10,14 @@
 - Cutters may share a folder, and may have different folders under the same location's name. The
   hidden file `.wubloader-folder` holds a random identity, which stands in every session: a cutter
   never answers for a folder that it does not have.
+- An archive is a folder of files instead, published by the same rename: `EVENTID_HASH`, with the
+  hash of its files' names and hashes.
 - With `write_info` a JSON file `EVENTID_HASH.json` beside the video holds title, description, tags.
 """
 
 import hashlib
 import json
-import os
+import shutil
 import urllib.parse
 import uuid
 from collections.abc import Iterator, Mapping
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import ConfigError
+from common.files import sync
 from common.media.plan import CutType
 from cutter.backends.base import Upload
 from cutter.event import Event
@@ -68,7 +71,7 @@ class LocalBackend:
         """Remove the temp files of this cutter's earlier life. Only one cutter has its name."""
         left = [path for path in self._folder.iterdir() if path.name.startswith(self._temp_prefix)]
         for path in left:
-            path.unlink(missing_ok=True)
+            _remove(path)
         return len(left)
 
     @contextmanager
@@ -77,23 +80,23 @@ class LocalBackend:
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            _remove(path)
 
     def begin(self, event: Event, file: Path) -> dict[str, Any]:
-        _sync(file)
+        _sync_all(file)
         sha256 = _sha256(file)
         return {
             "backend": "local",
             "folder": self._identity,
             "temp": file.name,
             "name": f"{event.id}_{sha256[:_HASH_DIGITS]}{self._suffix}",
-            "size_bytes": file.stat().st_size,
+            "size_bytes": _size_bytes(file),
             "sha256": sha256,
         }
 
     def commit(self, session: Mapping[str, Any]) -> None:
         (self._folder / session["temp"]).rename(self._folder / session["name"])
-        _sync(self._folder)
+        sync(self._folder)
 
     def can_ask(self, session: Mapping[str, Any]) -> bool:
         return session.get("folder") == self._identity
@@ -102,10 +105,10 @@ class LocalBackend:
         if not self._is_there(session):
             # Without the temp file a commit that is still on its way fails, so the second look is
             # final.
-            (self._folder / session["temp"]).unlink(missing_ok=True)
+            _remove(self._folder / session["temp"])
             if not self._is_there(session):
                 return Upload(answer=Answer.ABSENT)
-        _sync(self._folder)
+        sync(self._folder)
         name = session["name"]
         return Upload(answer=Answer.PUBLISHED, video_id=name, video_link=self._link(name))
 
@@ -116,16 +119,16 @@ class LocalBackend:
         temp = self._folder / f"{self._temp_prefix}{event.id}-{uuid.uuid4()}.json"
         try:
             temp.write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n", "utf-8")
-            _sync(temp)
-            temp.rename((self._folder / video_id).with_suffix(".json"))
+            sync(temp)
+            temp.rename(self._folder / f"{video_id.removesuffix(self._suffix)}.json")
         finally:
             temp.unlink(missing_ok=True)
-        _sync(self._folder)
+        sync(self._folder)
 
     def _is_there(self, session: Mapping[str, Any]) -> bool:
         path = self._folder / session["name"]
         try:
-            same_size = path.stat().st_size == session["size_bytes"]
+            same_size = _size_bytes(path) == session["size_bytes"]
             return bool(same_size and _sha256(path) == session["sha256"])
         except FileNotFoundError:
             return False
@@ -143,28 +146,47 @@ def _identify(folder: Path) -> str:
     if not path.exists():
         draft = folder / f"{_IDENTITY}-{uuid.uuid4()}"
         draft.write_text(f"{uuid.uuid4()}\n", "ascii")
-        _sync(draft)
+        sync(draft)
         try:
             path.hardlink_to(draft)  # unlike a rename, it fails where another was faster
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-        _sync(folder)
+        sync(folder)
     return path.read_text("ascii").strip()
 
 
-def _sync(path: Path) -> None:
-    """Flush a file or a folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync_all(path: Path) -> None:
+    """Flush a file, or a folder and what is in it."""
+    for inner in path.iterdir() if path.is_dir() else ():
+        sync(inner)
+    sync(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        # At one stroke, so that nobody who publishes it meanwhile gets a part.
+        gone = path.with_name(f"{path.name}~gone")
+        path.rename(gone)
+        shutil.rmtree(gone)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _size_bytes(path: Path) -> int:
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def _sha256(path: Path) -> str:
+    """Of a file; of a folder the hash of its files' names and hashes."""
     digest = hashlib.sha256()
+    if path.is_dir():
+        for inner in sorted(path.iterdir()):
+            digest.update(f"{_sha256(inner)} {inner.name}\n".encode())
+        return digest.hexdigest()
     with path.open("rb") as file:
         while chunk := file.read(_READ_BYTES):
             digest.update(chunk)

@@ -8,6 +8,7 @@ import pytest
 
 from common.errors import ConfigError
 from common.events import EventState
+from common.media.plan import CutType
 from cutter.backends.base import Upload
 from cutter.backends.local import LocalBackend
 from cutter.event import Event
@@ -186,3 +187,45 @@ def test_a_folder_that_cannot_be_made_is_a_setting_to_change(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be used"):
         LocalBackend(folder=tmp_path / "file" / "videos", owner="me")
+
+
+@pytest.fixture
+def archives(tmp_path: Path) -> LocalBackend:
+    return LocalBackend(folder=tmp_path, owner="me", cut_type=CutType.ARCHIVE, write_info=True)
+
+
+def fill(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("001.mkv", "002.mkv"):
+        (folder / name).write_bytes(VIDEO)
+
+
+def test_an_archive_is_published_as_a_folder(archives: LocalBackend, tmp_path: Path) -> None:
+    with archives.scratch(event()) as folder:
+        fill(folder)
+        session = archives.begin(event(), folder)
+        assert session["size_bytes"] == 2 * len(VIDEO)
+        archives.commit(session)
+    assert archives.ask(session).answer is Answer.PUBLISHED
+    assert sorted(path.name for path in (tmp_path / session["name"]).iterdir()) == [
+        "001.mkv",
+        "002.mkv",
+    ]
+    archives.describe(event(), session["name"])
+    assert (tmp_path / f"{session['name']}.json").exists()
+    (tmp_path / session["name"] / "002.mkv").write_bytes(b"x" * len(VIDEO))
+    assert archives.ask(session).answer is Answer.ABSENT
+
+
+def test_an_archive_that_is_not_published_goes(archives: LocalBackend, tmp_path: Path) -> None:
+    with archives.scratch(event()) as folder:
+        fill(folder)
+        session = archives.begin(event(), folder)
+        assert archives.ask(session).answer is Answer.ABSENT
+        with pytest.raises(FileNotFoundError):
+            archives.commit(session)
+    with archives.scratch(event()) as folder:
+        fill(folder)
+        assert archives.sweep() == 1
+    assert names(tmp_path) == []
+    assert temps(tmp_path) == []
