@@ -16,9 +16,11 @@ def start_cutter(
     videos: Path,
     lease_seconds: float = 2,
     write_info: bool = False,
+    **settings: object,
 ) -> ServiceProcess:
-    """Start a cutter whose location `local` is the folder `videos`."""
-    config = {"local": {"type": "local", "path": str(videos), "write_info": write_info}}
+    """Start a cutter whose location `local` is the folder `videos`, with these other settings."""
+    local = {"type": "local", "path": str(videos), "write_info": write_info, **settings}
+    config = {"local": local}
     return ServiceProcess(
         "cutter",
         *("--name", name, "--config", json.dumps(config), "--database", dsn),

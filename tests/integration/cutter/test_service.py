@@ -64,7 +64,12 @@ class Bench:
         add_edited(self.dsn, event_id, *ranges, **{"video_quality": QUALITY, **columns})
 
     def cutter(
-        self, name: str = "one", *, lease_seconds: float = 2, write_info: bool = False
+        self,
+        name: str = "one",
+        *,
+        lease_seconds: float = 2,
+        write_info: bool = False,
+        **settings: object,
     ) -> ServiceProcess:
         process = start_cutter(
             name,
@@ -73,6 +78,7 @@ class Bench:
             videos=self.videos,
             lease_seconds=lease_seconds,
             write_info=write_info,
+            **settings,
         )
         self.stack.callback(process.close)
         return process
@@ -254,6 +260,34 @@ def test_the_event_of_a_cutter_that_was_killed_is_taken_over(bench: Bench) -> No
     assert len(videos_of(bench.videos, "e")) == 1
     bench.cutter("first").wait_ready()
     wait_until(lambda: not unfinished(bench.videos), "what the crash left is swept")
+
+
+def test_a_location_can_encode_with_arguments_of_its_own(bench: Bench) -> None:
+    bench.record(count=2)
+    bench.add("e", seconds(0.5, 2.5))
+    arguments = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]
+    bench.cutter(cut_type="full", ffmpeg_args=arguments, container="mkv")
+    bench.wait_for("e", "DONE")
+    (video,) = bench.videos.glob("e_*.mkv")
+    assert count_frames(video) == 2 * FRAMES_PER_SECOND
+    assert unfinished(bench.videos) == []
+
+
+def test_a_location_can_archive(bench: Bench) -> None:
+    bench.record(count=4, holes=(1,))
+    bench.add("e", seconds(0.5, 7))
+    bench.cutter(cut_type="archive")
+    bench.wait_for("e", "DONE")
+    (folder,) = bench.videos.glob("e_*")
+    frames = [count_frames(path) for path in sorted(folder.iterdir())]
+    assert frames == [2 * FRAMES_PER_SECOND, 4 * FRAMES_PER_SECOND]
+    assert unfinished(bench.videos) == []
+
+
+def test_arguments_that_ffmpeg_does_not_take_end_the_cutter_at_its_start(bench: Bench) -> None:
+    cutter = bench.cutter(cut_type="full", ffmpeg_args=["-c:v", "nonsense"])
+    assert cutter.process.wait(30) == 2
+    assert "ffmpeg_args: ffmpeg says" in cutter.output
 
 
 HOLD_PUBLISHING = """
