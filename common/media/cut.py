@@ -6,6 +6,8 @@
 | type     | does                                                                              |
 | rough    | whole segments, concatenated untouched: covers the ranges                         |
 | fast     | first and last segment of each range encoded anew, those between untouched        |
+| smart    | only partial GOPs at the ends encoded anew, all between copied bit for bit: exactly|
+|          | the frames of the ranges, in one continuous stream                                |
 | mpegts   | everything decoded and encoded: exactly the frames of the ranges, evenly timed    |
 | mp4      | the same as MP4: in fragments when streamed, with its index in front as a file    |
 | webm     | the same as WebM (VP9 and Opus), whose times are whole milliseconds               |
@@ -23,7 +25,8 @@ from common.files import sync
 from common.media.encoders import EncoderPool
 from common.media.external import PIPE_FORMAT
 from common.media.job import ArchiveJob, OverlapPieces, Pieces, RenderJob
-from common.media.plan import Clip, CutPlan, CutType, Part, PlannedPiece, Stretch
+from common.media.plan import Clip, CutPlan, CutType, Part, PlannedPiece, pieces_of
+from common.media.smart.stream import stream_smart
 
 CHUNK_BYTES = 256 * 1024
 
@@ -45,6 +48,8 @@ def stream_cut(
     if plan.request.type in {CutType.ROUGH, CutType.FAST}:
         for planned in _segments(plan):
             yield from _stream_piece(planned, plan.request.type, encoders, progress)
+    elif plan.request.type is CutType.SMART:
+        yield from stream_smart(plan, encoders, progress.report)
     else:
         yield from encoders.run(_full_job(plan), progress.report)
     progress.finish()
@@ -85,7 +90,7 @@ def _archive(plan: CutPlan, folder: Path, encoders: EncoderPool, progress: "_Pro
     folder.mkdir()
     for number, part in enumerate(plan.parts, 1):
         if isinstance(part, Clip):
-            pieces = _pieces(part.stretch)
+            pieces = pieces_of(part.stretch)
             job = ArchiveJob(pieces=pieces, folder=str(folder), prefix=f"{number:03d}_")
             for _ in encoders.run(job, progress.report):
                 raise MediaError("the encoder sent what it should have written")
@@ -139,17 +144,8 @@ def _file_job(plan: CutPlan, path: Path, ffmpeg_args: tuple[str, ...]) -> Render
 
 def _job_part(part: Part) -> Pieces | OverlapPieces:
     if isinstance(part, Clip):
-        return _pieces(part.stretch)
-    return OverlapPieces(
-        type=part.type,
-        before=_pieces(part.before),
-        after=_pieces(part.after),
-        frames=part.frames,
-    )
-
-
-def _pieces(stretch: Stretch) -> Pieces:
-    return tuple(planned.piece for planned in stretch)
+        return pieces_of(part.stretch)
+    return part.pieces
 
 
 def _stream_piece(

@@ -173,7 +173,7 @@ class Decoder:
             self._place(self.timeline, placement, piece)
         elif self._running and not continues:
             return  # context behind the range whose time does not continue it
-        yield from self._packets(segment, sound)
+        yield from self._packets(segment, sound, needed=piece.picture)
 
     def _place(self, timeline: Timeline, placement: Placement, piece: Piece) -> None:
         if self.first_pts is None:
@@ -187,10 +187,12 @@ class Decoder:
             end = end if self._until is None else min(end, self._until)
             timeline.sound.place(placement.origin_pts, placement.origin_ticks, end)
 
-    def _packets(self, segment: Demuxed, sound: SoundTrack | None) -> Iterator[list[Placed]]:
+    def _packets(
+        self, segment: Demuxed, sound: SoundTrack | None, *, needed: bool
+    ) -> Iterator[list[Placed]]:
         for packet in segment.packets:
             if segment.video is not None and packet.stream_index == segment.video.index:
-                if self._slots:
+                if self._slots or needed:
                     self._video = _decoder(self._video, segment.video)
                     yield self._wanted_of(_decode(self._video, packet))
             elif segment.audio is not None and sound is not None:

@@ -8,7 +8,7 @@ last; a stream that ends before that was cut off.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import IO, Any, ClassVar, Protocol, Self
@@ -44,9 +44,9 @@ class Piece:
     """One segment's part in a range. Times are microseconds since 1970.
 
     Frames that belong to [from_time, to_time) are wanted. With `context` none are: the segment lies
-    just outside the range and lends the first or last bit of its sound. With `optional` it is used
-    as far as it can be decoded: it is known to be damaged, or only lends its sound. `label` names
-    the range for people.
+    just outside the range and lends the first or last bit of its sound; with `picture` too, also
+    what the pictures of the next segment refer to. With `optional` it is used as far as it can be
+    decoded: it is known to be damaged, or only lends its sound. `label` names the range for people.
     """
 
     path: str
@@ -54,6 +54,7 @@ class Piece:
     from_time: int
     to_time: int
     context: bool = False
+    picture: bool = False
     optional: bool = False
     label: str = ""
 
@@ -70,6 +71,16 @@ class OverlapPieces:
     before: Pieces
     after: Pieces
     frames: int
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """Out of what `asdict` made of it."""
+        return cls(
+            type=fields["type"],
+            before=_pieces(fields["before"]),
+            after=_pieces(fields["after"]),
+            frames=fields["frames"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +113,7 @@ class RenderJob:
 
 
 def _part(part: Any) -> Pieces | OverlapPieces:
-    if isinstance(part, list):
-        return _pieces(part)
-    return OverlapPieces(
-        type=part["type"],
-        before=_pieces(part["before"]),
-        after=_pieces(part["after"]),
-        frames=part["frames"],
-    )
+    return _pieces(part) if isinstance(part, list) else OverlapPieces.of(part)
 
 
 def _pieces(documents: Iterable[dict[str, Any]]) -> Pieces:

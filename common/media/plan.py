@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from common.errors import BadParameter, HolesNotAllowed, MediaError
-from common.media.job import Piece
+from common.media.job import OverlapPieces, Piece, Pieces
 from common.media.parts import Position, split, transition_frames
 from common.media.probe import Probe, probe
 from common.media.timeline import bound_before, frame_rate, frames_in_range
@@ -27,6 +27,8 @@ from common.times import SECOND, Micros, TimeRange, format_time
 # put sound up to 32 ms before or after the picture; a decoder warms up over two frames of 21 ms.
 _CONTEXT: Micros = SECOND // 10
 _SHOWN_HOLES = 5
+# How far back a decoder may have to begin: GOPs of 10 s in segments of 1 s are the longest seen.
+_MOST_LEAD = 12
 # What an audio-only quality counts as frames where none can be read: AAC has 1024 samples in each.
 _SOUND_FRAMES_PER_SECOND = Fraction(48_000, 1024)
 
@@ -36,6 +38,7 @@ class CutType(Enum):
 
     ROUGH = "rough"
     FAST = "fast"
+    SMART = "smart"
     MPEGTS = "mpegts"
     MP4 = "mp4"
     WEBM = "webm"
@@ -64,13 +67,13 @@ _UNTOUCHED = {CutType.ROUGH, CutType.FAST, CutType.ARCHIVE}
 
 
 def parse_cut_type(text: str | None) -> CutType:
-    """Raises BadParameter, naming the types that there are."""
+    """The default is `smart`. Raises BadParameter, naming the types that there are."""
+    if text is None:
+        return CutType.SMART
     for kind in CutType:
         if kind.value == text and kind.value in CUT_TYPES:
             return kind
-    known = ", ".join(CUT_TYPES)
-    problem = "say which type of cut" if text is None else f"{text!r} is no type of cut"
-    raise BadParameter("type", f"{problem}; there are {known}")
+    raise BadParameter("type", f"{text!r} is no type of cut; there are {', '.join(CUT_TYPES)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,11 @@ Stretch = tuple[PlannedPiece, ...]
 """Segments without a hole between them."""
 
 
+def pieces_of(stretch: Stretch) -> Pieces:
+    """The same for an encoding process."""
+    return tuple(planned.piece for planned in stretch)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clip:
     """A part of the output that shows one range alone. `index` counts the ranges from 0."""
@@ -130,6 +138,16 @@ class Overlap:
     after: Stretch
     frames: int
 
+    @property
+    def pieces(self) -> OverlapPieces:
+        """The same for an encoding process."""
+        return OverlapPieces(
+            type=self.type,
+            before=pieces_of(self.before),
+            after=pieces_of(self.after),
+            frames=self.frames,
+        )
+
 
 Part = Clip | Overlap
 
@@ -139,11 +157,13 @@ class CutPlan:
     """A request that can be cut, with the files that it takes.
 
     Frames are counted exactly at the ranges' edges and in overlaps, and by their segments'
-    durations between.
+    durations between. `reorder` is how many frames a decoder must hold back, as far as the edges
+    tell.
     """
 
     request: CutRequest
     parts: tuple[Part, ...]
+    reorder: int = 0
 
     @property
     def frames_total(self) -> int:
@@ -168,7 +188,11 @@ def plan_cut(store: SegmentStore, request: CutRequest) -> CutPlan:
         planned.cut(head, tail)
         for planned, head, tail in zip(ranges, (0, *overlaps), (*overlaps, 0), strict=True)
     ]
-    plan = CutPlan(request=request, parts=tuple(_parts(request, overlaps, pieces)))
+    plan = CutPlan(
+        request=request,
+        parts=tuple(_parts(request, overlaps, pieces)),
+        reorder=max(reel.reorder for planned in ranges for reel in planned.reels),
+    )
     if not plan.frames_total:
         raise HolesNotAllowed("no frame lies within the ranges")
     return plan
@@ -320,6 +344,11 @@ class _Reel:
     def __len__(self) -> int:
         return len(self._segments)
 
+    @property
+    def reorder(self) -> int:
+        """How many frames a decoder must hold back, in the segments that were probed."""
+        return max((probed.reorder for probed in self._probes.values() if probed), default=0)
+
     def frames(self, index: int) -> int:
         """How many frames are wanted of a segment, exactly."""
         return len(self._wanted(index))
@@ -344,9 +373,20 @@ class _Reel:
                 used.append(self._segments[index])
         if not planned or self._request.type in _UNTOUCHED:
             return tuple(planned)
-        span = TimeRange(planned[0].piece.from_time, planned[-1].piece.to_time)
-        lead, trail = _context(self._store, self._request, used, span)
+        begins_anew = self._begins_anew(begin.segment)
+        lead = _lead(
+            self._store,
+            self._request,
+            used[0],
+            planned[0].piece.from_time,
+            begins_anew=begins_anew,
+        )
+        trail = _trail(self._store, self._request, used[-1], planned[-1].piece.to_time)
         return (*lead, *planned, *trail)
+
+    def _begins_anew(self, index: int) -> bool:
+        probed = self._probe(index)
+        return probed is None or probed.begins_anew
 
     def _planned(self, index: int, first: int, last: int | None) -> PlannedPiece:
         """The segment's wanted frames `first` to `last` (None: all that follow)."""
@@ -451,35 +491,57 @@ def _pieces(
         reached = segment.end
 
 
-def _context(
-    store: SegmentStore, request: CutRequest, segments: list[Segment], span: TimeRange
-) -> tuple[list[PlannedPiece], list[PlannedPiece]]:
-    """The neighbours whose sound may reach into the stretch: sound and picture of the same moment
-    can lie in different segments, and a sound decoder needs a frame or two to warm up.
+def _lead(
+    store: SegmentStore, request: CutRequest, first: Segment, start: Micros, *, begins_anew: bool
+) -> Iterator[PlannedPiece]:
+    """What comes before a stretch and is needed for it, in order of time: back to where a decoder
+    can begin, and a neighbour whose sound may reach into the stretch. Sound and picture of the same
+    moment can lie in different segments, and a sound decoder needs a frame or two to warm up.
     """
-    first, last = segments[0], segments[-1]
-    lead: list[Segment] = []
-    trail: list[Segment] = []
-    if span.start < first.start + _CONTEXT:
-        before = store.best(
-            request.channel, request.quality, TimeRange(first.start - _CONTEXT, first.start)
-        )[-1]
-        if isinstance(before, Segment) and abs(before.end - first.start) <= TOLERANCE:
-            lead.append(before)
-    if span.end > last.end - _CONTEXT:
-        after = store.best(
-            request.channel, request.quality, TimeRange(last.end, last.end + _CONTEXT)
-        )[0]
+    lead: list[PlannedPiece] = []
+    segment = first
+    while (not begins_anew or start < segment.start + _CONTEXT) and len(lead) < _MOST_LEAD:
+        span = TimeRange(max(segment.start - _CONTEXT, 0), segment.start)
+        before = store.best(request.channel, request.quality, span)[-1]
+        if not isinstance(before, Segment) or abs(before.end - segment.start) > TOLERANCE:
+            break
+        segment = before
+        lead.append(_context_piece(store, request, segment, picture=not begins_anew))
+        if begins_anew:
+            break
+        begins_anew = _begins_anew(lead[-1].piece)
+        start = segment.end
+    return reversed(lead)
+
+
+def _begins_anew(piece: Piece) -> bool:
+    try:
+        return probe(Path(piece.path)).begins_anew
+    except MediaError:
+        return True  # nothing can be decoded across it
+
+
+def _trail(
+    store: SegmentStore, request: CutRequest, last: Segment, end: Micros
+) -> Iterator[PlannedPiece]:
+    """The segment behind a stretch whose sound may reach into it."""
+    if end > last.end - _CONTEXT:
+        span = TimeRange(last.end, last.end + _CONTEXT)
+        after = store.best(request.channel, request.quality, span)[0]
         if isinstance(after, Segment) and abs(after.start - last.end) <= TOLERANCE:
-            trail.append(after)
-    return [_context_piece(store, request, segment) for segment in lead], [
-        _context_piece(store, request, segment) for segment in trail
-    ]
+            yield _context_piece(store, request, after)
 
 
-def _context_piece(store: SegmentStore, request: CutRequest, segment: Segment) -> PlannedPiece:
-    path = store.path(request.channel, request.quality, segment)
+def _context_piece(
+    store: SegmentStore, request: CutRequest, segment: Segment, *, picture: bool = False
+) -> PlannedPiece:
     piece = Piece(
-        path=str(path), start=segment.start, from_time=0, to_time=0, context=True, optional=True
+        path=str(store.path(request.channel, request.quality, segment)),
+        start=segment.start,
+        from_time=0,
+        to_time=0,
+        context=True,
+        picture=picture,
+        optional=True,
     )
     return PlannedPiece(piece=piece, frames=0, whole=False)

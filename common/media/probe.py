@@ -11,6 +11,8 @@ import av
 from av.error import FFmpegError
 
 from common.errors import MediaError
+from common.media.smart.nal import is_idr, parameter_sets
+from common.media.smart.packets import VIDEO_TYPES
 from common.media.timeline import frame_rate, unwrap
 
 
@@ -33,7 +35,9 @@ class AudioParameters:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """`video_pts` and `audio_pts` are in ticks of 1/90000 s, in order of display, unwrapped from
-    the first on. Either may be empty.
+    the first on. Either may be empty. `reorder` is how many frames a decoder must hold back to
+    show them in order: 0 without B-frames. `begins_anew` says that nothing before is needed to
+    decode it: the first frame is an IDR picture with its parameter sets, or there is no video.
     """
 
     video: VideoParameters | None
@@ -41,6 +45,8 @@ class Probe:
     video_pts: tuple[int, ...]
     audio_pts: tuple[int, ...]
     size_bytes: int
+    reorder: int
+    begins_anew: bool
 
     @property
     def offsets(self) -> list[int]:
@@ -68,11 +74,18 @@ def _probe(container: "av.container.InputContainer", size_bytes: int) -> Probe:
     video = next(iter(container.streams.video), None)
     audio = next(iter(container.streams.audio), None)
     stamps: dict[int, list[int]] = {}
+    begins_anew = video is None
     wanted = [stream for stream in (video, audio) if stream is not None]
     if not wanted:
         raise MediaError("there is neither video nor audio in it")
     for packet in container.demux(*wanted):
         if packet.pts is not None:
+            if (
+                video is not None
+                and video.index == packet.stream_index
+                and not stamps.get(video.index)
+            ):
+                begins_anew = _is_entry(bytes(packet), video.codec_context.name)
             stamps.setdefault(packet.stream_index, []).append(packet.pts)
     return Probe(
         video=_video_parameters(video) if video is not None else None,
@@ -80,7 +93,21 @@ def _probe(container: "av.container.InputContainer", size_bytes: int) -> Probe:
         video_pts=in_order(stamps.get(video.index, [])) if video is not None else (),
         audio_pts=in_order(stamps.get(audio.index, [])) if audio is not None else (),
         size_bytes=size_bytes,
+        reorder=reorder_depth(stamps.get(video.index, [])) if video is not None else 0,
+        begins_anew=begins_anew,
     )
+
+
+def _is_entry(unit: bytes, codec: str) -> bool:
+    kind = VIDEO_TYPES.get(codec)
+    return kind is not None and is_idr(unit, kind) and bool(parameter_sets(unit, kind))
+
+
+def reorder_depth(stamps: list[int]) -> int:
+    """How many frames a decoder must hold back, given the time stamps in order of decoding."""
+    order = {stamp: place for place, stamp in enumerate(in_order(stamps))}
+    places = [order[stamp] for stamp in unwrap(stamps)]
+    return max((count - place for count, place in enumerate(places)), default=0)
 
 
 def in_order(stamps: list[int]) -> tuple[int, ...]:

@@ -11,12 +11,10 @@ Output time lies on a grid of whole frames: frame k is shown at `floor(k * 90000
 """
 
 import copy
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from statistics import median_low
 from typing import TypeVar
 
 import numpy as np
@@ -40,7 +38,7 @@ _NINTHS = 9  # of a microsecond
 _NINTHS_PER_TICK = 100
 _BOUND_SLACK = 500 * _NINTHS  # 0.5 ms
 
-# Frame rates that exist; a measured step is taken for the nearest of them within 0.1 %.
+# Frame rates that exist; a measured one is taken for the nearest of them within 0.2 %.
 _RATES = tuple(
     rate
     for nominal in (24, 25, 30, 48, 50, 60, 90, 100, 120)
@@ -103,18 +101,24 @@ def frame_at(start: Micros, offsets: Sequence[int], moment: Micros) -> int | Non
     return found
 
 
-def frame_rate(offsets: Sequence[int]) -> Fraction | None:
-    """The rate in frames per second that the median step stands for; None for a single frame."""
-    steps = [after - before for before, after in itertools.pairwise(offsets)]
-    steps = [step for step in steps if step > 0]
-    if not steps:
+def frame_rate(offsets: Stamps) -> Fraction | None:
+    """The rate in frames per second; None for a single frame. `offsets` are sorted.
+
+    Frames are counted by the median step; then the line through all of them tells the rate, so
+    that steps of 1501 and 1502 (59.94 fps), jitter and missing frames do not matter.
+    """
+    steps = np.diff(np.asarray(offsets, np.int64))
+    steps = steps[steps > 0]
+    if not steps.size:
         return None
-    # At 59.94 fps steps of 1501 and 1502 alternate: the mean of the usual steps tells the rate.
-    middle = median_low(steps)
-    usual = [step for step in steps if abs(step - middle) <= max(1, middle // 8)]
-    measured = Fraction(CLOCK_HZ * len(usual), sum(usual))
+    middle = np.sort(steps)[(steps.size - 1) // 2]
+    counts = np.concatenate(([0], np.cumsum(np.maximum(1, np.rint(steps / middle)))))
+    counts -= counts.mean()
+    times = np.concatenate(([0], np.cumsum(steps)))
+    step = float((counts * times).sum() / (counts * counts).sum())
+    measured = Fraction(CLOCK_HZ / step)
     nearest = min(_RATES, key=lambda rate: abs(rate - measured))
-    if abs(nearest - measured) * 1000 <= nearest:
+    if abs(nearest - measured) * 500 <= nearest:
         return nearest
     return measured.limit_denominator(1001)
 
@@ -169,8 +173,11 @@ class Grid:
         self._last_pts: int | None = None
         self._last_step = grid_time(1, rate)
 
-    def time_of(self, slot: int) -> int:
-        """When `slot` is shown, in ticks after slot 0. Later ones move when the rate changes."""
+    def time_of(self, slot: N) -> N:
+        """When `slot` (or each of an array) is shown, in ticks after slot 0.
+
+        Those to come move when the rate changes.
+        """
         return self._epoch[1] + grid_time(slot - self._epoch[0], self.rate)
 
     def fork(self) -> "Grid":

@@ -25,12 +25,18 @@ from common.media import archive, frame, render, waveform
 from common.media.answers import Answers, open_answers
 from common.media.job import ArchiveJob, RenderJob, read_request
 from common.media.pictures import PictureJob, WaveformJob
+from common.media.smart import blended, edge
+from common.media.smart.blended import BlendJob, FadeJob
+from common.media.smart.edge import EdgeJob
 
 _NICENESS = 10
 
 Handler = Callable[[bytes, Answers], None]
 
 _HANDLERS: Mapping[str, Handler] = {
+    BlendJob.kind: blended.handle_pictures,
+    EdgeJob.kind: edge.handle,
+    FadeJob.kind: blended.handle_sound,
     RenderJob.kind: render.handle,
     ArchiveJob.kind: archive.handle,
     PictureJob.kind: frame.handle,

@@ -10,6 +10,7 @@ from common.errors import MediaError
 from common.media.cut import stream_cut
 from common.media.encoders import EncoderPool
 from common.media.plan import (
+    CUT_TYPES,
     CutPlan,
     CutRequest,
     CutType,
@@ -34,7 +35,9 @@ class CutQuery(BaseModel):
     transition: list[str] = Field(
         [], description="TYPE,SECONDS between a range and the next; empty for a hard cut."
     )
-    type: str | None = Field(None, description="rough, fast, mpegts, mp4 or webm.")
+    type: str | None = Field(
+        None, description=f"One of {', '.join(CUT_TYPES)}; smart if it is left out."
+    )
     allow_holes: str | None = Field(None, description="true: cut what there is.")
 
 

@@ -1,0 +1,112 @@
+"""The encoder of a smart cut's own pieces: they must pass for a continuation of the source.
+
+Quality is set by the quantizer alone. With one quantizer for all frames the error of each is nearly
+the same, whatever moves in it: so a trial on the first few frames tells which quantizer keeps all
+of them above what an eye could see, and no bits are spent on more.
+"""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.codec.context import CodecContext
+
+from common.media.smart.packets import HEVC
+
+THREADS = 2
+"""For each encoder and decoder: several cuts share a machine's cores."""
+
+_TARGET_DB = 43.6
+"""Luma PSNR of the worst frame of the trial; 42 dB in every frame is what is promised."""
+
+TRIAL_FRAMES = 4
+_TRIAL_QUANTIZER = 23
+_QUANTIZERS = range(8, 33)
+
+# What a step of the quantizer costs, in decibels: the least and the most that is seen.
+_STEP_DOWN_DB = 0.6
+_STEP_UP_DB = 1.0
+
+_MOST_B_FRAMES = 2
+
+# Parameter sets under an id that sources do not use: none of theirs is replaced.
+_SETS_ID = 27
+
+_COMMON = (
+    "keyint=infinite:min-keyint=1:scenecut=0:b-pyramid=0:aq-mode=0:open-gop=0:repeat-headers=1"
+)
+_X264 = f"ipratio=1.0:pbratio=1.0:mbtree=0:aud=1:annexb=1:sps-id={_SETS_ID}"
+_X265 = "ipratio=1.0:pbratio=1.0:cutree=0:aud=1:annexb=1:log-level=error"
+
+
+def fitting_encoder(
+    frames: "Sequence[av.VideoFrame]", video_type: int, *, rate: Fraction, reorder: int
+) -> Any:
+    """An encoder for frames like these, the first TRIAL_FRAMES of what is to be encoded.
+
+    `reorder` is how many frames it may hold back.
+    """
+
+    def encoder(quantizer: int) -> Any:
+        return _encoder(frames[0], video_type, rate=rate, reorder=reorder, quantizer=quantizer)
+
+    spare = _worst_psnr(encoder(_TRIAL_QUANTIZER), frames, video_type) - _TARGET_DB
+    steps = math.floor(spare / (_STEP_UP_DB if spare > 0 else _STEP_DOWN_DB))
+    wanted = _TRIAL_QUANTIZER + steps
+    return encoder(min(max(wanted, _QUANTIZERS[0]), _QUANTIZERS[-1]))
+
+
+def _encoder(
+    frame: "av.VideoFrame", video_type: int, *, rate: Fraction, reorder: int, quantizer: int
+) -> Any:
+    is_hevc = video_type == HEVC
+    encoder: Any = CodecContext.create("libx265" if is_hevc else "libx264", "w")
+    encoder.width, encoder.height = frame.width, frame.height
+    # Formats that tell the range of values in their names are out of use.
+    encoder.pix_fmt = frame.format.name.replace("yuvj", "yuv")
+    encoder.framerate, encoder.time_base = rate, 1 / rate
+    encoder.color_range, encoder.colorspace = frame.color_range, frame.colorspace
+    encoder.color_primaries, encoder.color_trc = frame.color_primaries, frame.color_trc
+    encoder.thread_count = THREADS
+    encoder.max_b_frames = min(reorder, _MOST_B_FRAMES)
+    own = f"{_COMMON}:bframes={encoder.max_b_frames}"
+    encoder.options = {
+        "preset": "veryfast",  # superfast makes half as much again of grainy pictures
+        "qp": str(quantizer),
+        **(
+            {"x265-params": f"{own}:{_X265}:qp={quantizer}:pools={THREADS}"}
+            if is_hevc
+            else {"x264-params": f"{own}:{_X264}"}
+        ),
+    }
+    return encoder
+
+
+def _worst_psnr(encoder: Any, frames: "Sequence[av.VideoFrame]", video_type: int) -> float:
+    """The least luma PSNR of the frames after encoding, in decibels."""
+    decoder: Any = CodecContext.create("hevc" if video_type == HEVC else "h264", "r")
+    packets = [packet for frame in frames for packet in encoder.encode(frame)]
+    packets += encoder.encode(None)
+    shown: list[av.VideoFrame] = []
+    for packet in packets:
+        unit: av.Packet[Any] = av.Packet(bytes(packet))
+        unit.pts = packet.pts
+        shown += decoder.decode(unit)
+    shown += decoder.decode(None)
+    shown.sort(key=lambda frame: frame.pts or 0)
+    errors = [
+        float(((_luma(one) - _luma(other)) ** 2).mean())
+        for one, other in zip(frames, shown, strict=True)
+    ]
+    return 10 * math.log10(255**2 / max(*errors, 1e-6))
+
+
+def _luma(frame: "av.VideoFrame") -> "npt.NDArray[np.float32]":
+    plane = frame.reformat(format="yuv420p").planes[0]
+    rows = np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size)
+    luma: npt.NDArray[np.float32] = rows[: frame.height, : frame.width].astype(np.float32)
+    return luma

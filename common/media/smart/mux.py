@@ -1,0 +1,164 @@
+"""Our own TS packets: program tables, clock references, and PES packets that are packed anew.
+
+ISO/IEC 13818-1: 2.4.3 (packets), 2.4.4 (program tables), annex A (their checksum).
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from common.media.smart.packets import (
+    ADAPTATION,
+    ADTS,
+    COUNTER,
+    PACKET_BYTES,
+    PAYLOAD,
+    PTS_MASK,
+    START,
+    SYNC,
+)
+
+VIDEO_PID = 0x100
+AUDIO_PID = 0x101
+_PMT_PID = 0x1000
+_ROOM = PACKET_BYTES - 4
+
+_VIDEO_ID = 0xE0
+_AUDIO_ID = 0xC0
+_LONGEST = 0xFFFF
+
+
+def clock_field(ticks: int) -> bytes:
+    """A program clock reference of whole ticks (2.4.3.5): its extension is 0."""
+    return (((ticks & PTS_MASK) << 15) | 0x7E00).to_bytes(6, "big")
+
+
+def stamp_field(prefix: int, ticks: int) -> bytes:
+    """A PTS or DTS (2.4.3.7) behind its four bits of prefix."""
+    ticks &= PTS_MASK
+    return bytes(
+        (
+            prefix << 4 | ticks >> 29 & 0x0E | 1,
+            ticks >> 22 & 0xFF,
+            ticks >> 14 & 0xFE | 1,
+            ticks >> 7 & 0xFF,
+            ticks << 1 & 0xFE | 1,
+        )
+    )
+
+
+def video_header(pts: int, dts: int) -> bytes:
+    """The header of a PES packet with an access unit of the video; its length is left open."""
+    if pts == dts:
+        return bytes((0, 0, 1, _VIDEO_ID, 0, 0, 0x84, 0x80, 5)) + stamp_field(2, pts)
+    return (
+        bytes((0, 0, 1, _VIDEO_ID, 0, 0, 0x84, 0xC0, 10))
+        + stamp_field(3, pts)
+        + stamp_field(1, dts)
+    )
+
+
+def audio_header(pts: int, size_bytes: int) -> bytes:
+    """The header of a PES packet with `size_bytes` of AAC."""
+    length = size_bytes + 8
+    length = length if length <= _LONGEST else 0
+    start = bytes((0, 0, 1, _AUDIO_ID, length >> 8, length & 0xFF, 0x84, 0x80, 5))
+    return start + stamp_field(2, pts)
+
+
+def packetize(
+    pid: int, counter: int, payload: bytes, *, clock: int | None = None, key: bool = False
+) -> bytes:
+    """The PES packet `payload` as TS packets; the first has the counter `counter`.
+
+    `clock` puts a clock reference into the first packet, `key` marks it as a point of entry.
+    """
+    field = b""
+    if clock is not None:
+        field = bytes((7, 0x10 | key << 6)) + clock_field(clock)
+    count = -(-(len(field) + len(payload)) // _ROOM)
+    padding = count * _ROOM - len(field) - len(payload)
+    if count == 1 or not padding:
+        body = _padded(field, padding) + payload
+    else:
+        last = (count - 1) * _ROOM - len(field)
+        body = b"".join((field, payload[:last], _padded(b"", padding), payload[last:]))
+    heads = np.arange(counter, counter + count, dtype=np.uint32) & COUNTER
+    heads |= SYNC << 24 | pid << 8 | PAYLOAD
+    heads[0] |= START | (ADAPTATION if field else 0)
+    if padding:
+        heads[-1] |= ADAPTATION
+    packets = np.empty((count, PACKET_BYTES), np.uint8)
+    packets[:, :4] = heads.byteswap().view(np.uint8).reshape(-1, 4)
+    packets[:, 4:] = np.frombuffer(body, np.uint8).reshape(-1, _ROOM)
+    return packets.tobytes()
+
+
+def packet_count(payload_bytes: int, *, clock: bool = False) -> int:
+    """How many packets `packetize` makes."""
+    return -(-((8 if clock else 0) + payload_bytes) // _ROOM)
+
+
+def _padded(field: bytes, padding: int) -> bytes:
+    """An adaptation field made longer by `padding` bytes (2.4.3.5, stuffing_byte)."""
+    if not padding:
+        return field
+    if field:
+        return bytes((field[0] + padding,)) + field[1:] + b"\xff" * padding
+    if padding == 1:
+        return b"\x00"
+    return bytes((padding - 1, 0)) + b"\xff" * (padding - 2)
+
+
+def clock_packet(counter: int, clock: int) -> bytes:
+    """A packet of the video's PID with nothing but a clock reference. `counter` is that of the
+    packet before it: packets without a payload do not count.
+    """
+    head = SYNC << 24 | VIDEO_PID << 8 | ADAPTATION | counter & COUNTER
+    return head.to_bytes(4, "big") + _padded(bytes((7, 0x10)) + clock_field(clock), _ROOM - 8)
+
+
+@lru_cache(maxsize=64)
+def tables(counter: int, video_type: int, has_audio: bool) -> bytes:
+    """PAT and PMT. `video_type` 0 means that there is no video: the sound then has the clock."""
+    pat = _section(0x00, 1, (1 << 16 | 0xE000 | _PMT_PID).to_bytes(4, "big"))
+    clock_pid = VIDEO_PID if video_type else AUDIO_PID
+    streams = (0xE000 | clock_pid).to_bytes(2, "big") + b"\xf0\x00"
+    if video_type:
+        streams += _stream(video_type, VIDEO_PID)
+    if has_audio:
+        streams += _stream(ADTS, AUDIO_PID)
+    return _table_packet(0, counter, pat) + _table_packet(
+        _PMT_PID, counter, _section(0x02, 1, streams)
+    )
+
+
+def _stream(kind: int, pid: int) -> bytes:
+    return bytes((kind,)) + (0xE000 | pid).to_bytes(2, "big") + b"\xf0\x00"
+
+
+def _section(table_id: int, number: int, content: bytes) -> bytes:
+    length = len(content) + 9
+    section = (
+        bytes((table_id,))
+        + (0xB000 | length).to_bytes(2, "big")
+        + number.to_bytes(2, "big")
+        + b"\xc1\x00\x00"
+        + content
+    )
+    return section + _checksum(section).to_bytes(4, "big")
+
+
+def _table_packet(pid: int, counter: int, section: bytes) -> bytes:
+    head = SYNC << 24 | START | pid << 8 | PAYLOAD | counter & COUNTER
+    return (head.to_bytes(4, "big") + b"\x00" + section).ljust(PACKET_BYTES, b"\xff")
+
+
+def _checksum(data: bytes) -> int:
+    """CRC-32 of program tables (annex A): polynomial 0x04C11DB7, no reflection."""
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)) & 0xFFFFFFFF
+    return value

@@ -1,0 +1,186 @@
+"""One segment as a smart cut sees it: access units, sound, and which of them can be copied how."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from common.errors import MediaError
+from common.media.smart.adts import SAMPLES, config_of, frame_starts
+from common.media.smart.nal import has_slice, is_idr, parameter_sets
+from common.media.smart.packets import (
+    ADTS,
+    PTS_MASK,
+    VIDEO_TYPES,
+    Ints,
+    Packets,
+    Tables,
+    Unfit,
+    parse,
+)
+from common.media.smart.sound import SourceSound, read_sound
+from common.media.timeline import frame_rate, wrapped_difference
+
+_HEAD_PACKETS = 2
+_FALLBACK_RATE = Fraction(30)  # of a segment with a single frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSegment:
+    """A segment's access units in decode order, and its sound.
+
+    `pts` and `dts` are ticks without a jump at 2^33, from the first unit's on. `packets` are there
+    where units can be copied in place, `loose` has their bytes where they have to be packed anew.
+    """
+
+    tables: Tables
+    pts: Ints
+    dts: Ints
+    packets: Packets | None
+    loose: tuple[bytes, ...]
+    sound: SourceSound | None
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def unit_bytes(self, unit: int) -> bytes:
+        """An access unit as it is in the stream."""
+        return self.loose[unit] if self.packets is None else self.packets.unit_bytes(unit)
+
+    @cached_property
+    def begins_anew(self) -> bool:
+        """Whether the first unit is an IDR picture."""
+        return len(self) > 0 and is_idr(self._unit_head(0), self.tables.video_type)
+
+    @cached_property
+    def idr_units(self) -> list[int]:
+        """Which units are IDR pictures."""
+        kind = self.tables.video_type
+        return [unit for unit in range(len(self)) if is_idr(self._unit_head(unit), kind)]
+
+    def sets_of(self, unit: int) -> bytes:
+        """The parameter sets that an access unit carries."""
+        return parameter_sets(self._unit_head(unit), self.tables.video_type)
+
+    def _unit_head(self, unit: int) -> bytes:
+        """The unit's beginning: everything before its first slice, and a bit of that."""
+        if self.packets is None:
+            return self.loose[unit]
+        head = self.packets.unit_bytes(unit, most_packets=_HEAD_PACKETS)
+        if has_slice(head, self.tables.video_type):
+            return head
+        return self.packets.unit_bytes(unit)
+
+    @cached_property
+    def shown(self) -> Ints:
+        """Time stamps in order of display: of the video, or of the sound where there is none."""
+        if len(self):
+            return np.sort(self.pts)
+        return np.array(self.sound.times() if self.sound else [], np.int64)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second; of AAC frames where there is no video."""
+        if not len(self) and self.sound is not None:
+            return Fraction(self.sound.config.rate, SAMPLES)
+        return frame_rate(self.shown - self.shown[:1]) or _FALLBACK_RATE
+
+
+def load(path: Path, known: Tables | None = None) -> SourceSegment:
+    """Read and parse a segment. `known` are the tables to go by if it has none. Blocks.
+
+    Raises MediaError if it has gone or holds nothing.
+    """
+    try:
+        data = _read(path)
+    except OSError as exc:
+        problem = "is gone" if isinstance(exc, FileNotFoundError) else "cannot be read"
+        raise MediaError(f"{path.name} {problem}") from exc
+    try:
+        packets = parse(data, known)
+        return SourceSegment(
+            tables=packets.tables,
+            pts=_unwrapped(packets.units.pts, packets.units.pts),
+            dts=_unwrapped(packets.units.dts, packets.units.pts),
+            packets=packets,
+            loose=(),
+            sound=read_sound(packets),
+        )
+    except Unfit:
+        return _demuxed(path)
+
+
+def _read(path: Path) -> bytearray:
+    with path.open("rb", buffering=0) as file:
+        data = bytearray(os.fstat(file.fileno()).st_size)
+        size = file.readinto(data) or 0
+    return data if size == len(data) else data[:size]
+
+
+def _unwrapped(stamps: Ints, pts: Ints) -> Ints:
+    if not len(stamps):
+        return stamps
+    first = int(pts[0])
+    return first + wrapped_difference(stamps, first)
+
+
+def _demuxed(path: Path) -> SourceSegment:
+    """The slow way, for what is not simple. Raises MediaError if that does not help either."""
+    try:
+        with av.open(str(path), format="mpegts") as container:
+            return _from_container(container, path.name)
+    except (FFmpegError, Unfit) as exc:
+        raise MediaError(f"{path.name} cannot be read") from exc
+
+
+def _from_container(container: "av.container.InputContainer", name: str) -> SourceSegment:
+    video = next(iter(container.streams.video), None)
+    audio = next(iter(container.streams.audio), None)
+    kinds = (VIDEO_TYPES.get(video.codec_context.name, 0) if video else 0, ADTS if audio else 0)
+    if (video and not kinds[0]) or not (video or audio):
+        raise MediaError(f"{name} holds no H.264, HEVC or AAC")
+    units: list[tuple[int, int, bytes]] = []
+    sound: list[tuple[int, bytes]] = []
+    streams = [stream for stream in (video, audio) if stream is not None]
+    for packet in container.demux(*streams):
+        if packet.pts is None or not packet.size:
+            continue
+        if video is not None and packet.stream_index == video.index:
+            dts = packet.pts if packet.dts is None else packet.dts
+            units.append((packet.pts & PTS_MASK, dts & PTS_MASK, bytes(packet)))
+        else:
+            sound.append((packet.pts & PTS_MASK, bytes(packet)))
+    pts = np.array([unit[0] for unit in units], np.int64)
+    return SourceSegment(
+        tables=Tables(0, 0, kinds[0], kinds[1]),
+        pts=_unwrapped(pts, pts),
+        dts=_unwrapped(np.array([unit[1] for unit in units], np.int64), pts),
+        packets=None,
+        loose=tuple(unit[2] for unit in units),
+        sound=_loose_sound(sound),
+    )
+
+
+def _loose_sound(packets: list[tuple[int, bytes]]) -> SourceSound | None:
+    if not packets:
+        return None
+    stamps = dict(_sized(packets))
+    data = b"".join(packet for _, packet in packets)
+    starts = frame_starts(data)
+    if len(starts) < 2:
+        return None
+    known = [(index, stamps[start]) for index, start in enumerate(starts) if start in stamps]
+    return SourceSound(config_of(data), data, starts, known)
+
+
+def _sized(packets: list[tuple[int, bytes]]) -> Iterator[tuple[int, int]]:
+    size = 0
+    for pts, packet in packets:
+        yield size, pts
+        size += len(packet)
