@@ -135,8 +135,7 @@ def test_allowed_holes_are_left_out(node: Node) -> None:
     ("query", "name"),
     [
         ("", "start"),
-        (WHOLE, "type"),
-        (f"{WHOLE}&type=smart", "type"),
+        (f"{WHOLE}&type=best", "type"),
         (f"{WHOLE}&type=rough&allow_holes=1", "allow_holes"),
         ("start=2026-07-01&type=rough", "end"),
         ("range=2026-07-01&type=rough", "range"),
@@ -154,9 +153,13 @@ def test_bad_parameters_are_named(node: Node, query: str, name: str) -> None:
     assert response.text.startswith(f"{name}:")
 
 
-def test_without_a_type_the_answer_names_the_types(node: Node) -> None:
-    text = get(node, f"{CUT}?{WHOLE}").text
-    assert all(kind in text for kind in ("rough", "fast", "mpegts", "mp4"))
+def test_an_unknown_type_is_refused_with_the_types_that_there_are(node: Node) -> None:
+    text = get(node, f"{CUT}?{WHOLE}&type=best").text
+    assert all(kind in text for kind in ("rough", "fast", "smart", "mpegts", "mp4", "webm"))
+
+
+def test_without_a_type_a_cut_is_smart(node: Node) -> None:
+    assert get(node, f"{CUT}?{PART}").content == get(node, f"{CUT}?{PART}&type=smart").content
 
 
 def test_a_client_that_goes_away_leaves_no_process_and_frees_its_place(node: Node) -> None:
