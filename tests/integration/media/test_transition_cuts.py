@@ -183,7 +183,8 @@ def test_a_transition_at_an_uneven_rate_is_exact(pool: EncoderPool, tmp_path: Pa
 
 
 VARIANTS = [
-    "no-b-frames", "pyramid", "fps-25", "fps-50", "ntsc-30", "hevc", "open-gop", "mono", "mono-44",
+    "no-b-frames", "pyramid", "fps-25", "fps-50", "ntsc-30", "hevc", "open-gop", "gop-10-across",
+    "open-gop-across", "jitter-ntsc", "mono", "mono-44",
     "sound-44-early", "sound-late", "no-sound", "worst", "wrap", "jump", "jump-back", "restart",
     "size-change", "profile-change", "mono-change", "rate-change-sound",
 ]  # fmt: skip
