@@ -98,7 +98,9 @@ def _location(name: str, fields: Any) -> LocalLocation:
         raise ConfigError(f"{where}: ffmpeg_args are for the cut_type full")
     if arguments:
         kind = CutType.CUSTOM
-    container = _container(where, fields, arguments)
+    if kind is CutType.SMART and fields.get("container") == "mp4":
+        kind = CutType.SMART_MP4
+    container = _container(where, fields, arguments, kind)
     return LocalLocation(
         path=Path(_text(where, fields, "path")),
         cut_type=kind,
@@ -116,9 +118,11 @@ def _ffmpeg_args(where: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(arguments)
 
 
-def _container(where: str, fields: Mapping[str, Any], arguments: tuple[str, ...]) -> str:
-    if "container" in fields and not arguments:
-        raise ConfigError(f"{where}: container goes with ffmpeg_args")
+def _container(
+    where: str, fields: Mapping[str, Any], arguments: tuple[str, ...], kind: CutType
+) -> str:
+    if "container" in fields and not arguments and kind is not CutType.SMART_MP4:
+        raise ConfigError(f"{where}: container goes with ffmpeg_args, and mp4 with smart")
     container = fields.get("container", "mp4")
     if not isinstance(container, str) or container not in MUXERS:
         raise ConfigError(f"{where}: container {container!r} is none of {', '.join(MUXERS)}")

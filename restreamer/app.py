@@ -47,7 +47,7 @@ def create_app(
     slow = Limit(_WAVEFORMS_AT_ONCE, patience_seconds=5, retry_seconds=10, refused=metrics.refused)
     files.add_routes(app, store)
     playlists.add_routes(app, recording, clock=clock, wide=wide)
-    cuts.add_routes(app, store, encoders=encoders, limit=encoding, metrics=metrics)
+    cuts.add_routes(app, store, encoders=encoders, limit=encoding, metrics=metrics, clock=clock)
     pictures.add_routes(app, store, encoders=encoders, quick=quick, slow=slow, metrics=metrics)
 
     @app.errorhandler(HolesNotAllowed)

@@ -8,6 +8,7 @@
 | fast     | first and last segment of each range encoded anew, those between untouched        |
 | smart    | only partial GOPs at the ends encoded anew, all between copied bit for bit: exactly|
 |          | the frames of the ranges, in one continuous stream                                |
+| smart-mp4| the same as MP4                                                                   |
 | mpegts   | everything decoded and encoded: exactly the frames of the ranges, evenly timed    |
 | mp4      | the same as MP4: in fragments when streamed, with its index in front as a file    |
 | webm     | the same as WebM (VP9 and Opus), whose times are whole milliseconds               |
@@ -26,6 +27,7 @@ from common.media.encoders import EncoderPool
 from common.media.external import PIPE_FORMAT
 from common.media.job import ArchiveJob, OverlapPieces, Pieces, RenderJob
 from common.media.plan import Clip, CutPlan, CutType, Part, PlannedPiece, pieces_of
+from common.media.remux import mp4_of, write_mp4
 from common.media.smart.stream import stream_smart
 
 CHUNK_BYTES = 256 * 1024
@@ -50,6 +52,8 @@ def stream_cut(
             yield from _stream_piece(planned, plan.request.type, encoders, progress)
     elif plan.request.type is CutType.SMART:
         yield from stream_smart(plan, encoders, progress.report)
+    elif plan.request.type is CutType.SMART_MP4:
+        yield from mp4_of(stream_smart(plan, encoders, progress.report))
     else:
         yield from encoders.run(_full_job(plan), progress.report)
     progress.finish()
@@ -71,6 +75,12 @@ def cut_to_file(
     """
     if plan.request.type is CutType.ARCHIVE:
         _archive(plan, path, encoders, _Progress(plan.frames_total, on_progress))
+        return
+    if plan.request.type is CutType.SMART_MP4:
+        progress = _Progress(plan.frames_total, on_progress)
+        write_mp4(stream_smart(plan, encoders, progress.report), path)
+        progress.finish()
+        sync(path)
         return
     if plan.request.type in _SEEKING:
         progress = _Progress(plan.frames_total, on_progress)

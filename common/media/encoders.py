@@ -72,6 +72,14 @@ class _Metrics:
             ["kind", "outcome"],
             registry=registry,
         )
+        self.fallbacks = Counter(
+            "wubloader_smart_fallbacks_total",
+            "Pieces of smart cuts that were encoded though they are no ends, by reason: no_idr (no "
+            "point of entry to copy from), misfit (it cannot be copied as it is), sound (another "
+            "kind of sound than the cut's).",
+            ["reason"],
+            registry=registry,
+        )
         self.idle = Gauge(
             "wubloader_encoder_processes_idle",
             "Encoding processes that wait for a job.",
@@ -209,6 +217,10 @@ class EncoderPool:
         finally:
             self._metrics.jobs.labels(job.kind, outcome.value).inc()
             self._give_back(encoder)
+
+    def count_fallback(self, reason: str) -> None:
+        """A smart cut has a piece encoded that it should have copied."""
+        self._metrics.fallbacks.labels(reason).inc()
 
     def close(self) -> None:
         """End all processes, also those at work. Closing twice does no harm."""

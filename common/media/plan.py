@@ -39,6 +39,7 @@ class CutType(Enum):
     ROUGH = "rough"
     FAST = "fast"
     SMART = "smart"
+    SMART_MP4 = "smart-mp4"
     MPEGTS = "mpegts"
     MP4 = "mp4"
     WEBM = "webm"
@@ -55,8 +56,17 @@ class CutType(Enum):
         return _SUFFIXES.get(self, ".ts")
 
 
-_CONTENT_TYPES = {CutType.MP4: "video/mp4", CutType.WEBM: "video/webm"}
-_SUFFIXES = {CutType.MP4: ".mp4", CutType.WEBM: ".webm", CutType.ARCHIVE: ""}
+_CONTENT_TYPES = {
+    CutType.SMART_MP4: "video/mp4",
+    CutType.MP4: "video/mp4",
+    CutType.WEBM: "video/webm",
+}
+_SUFFIXES = {
+    CutType.SMART_MP4: ".mp4",
+    CutType.MP4: ".mp4",
+    CutType.WEBM: ".webm",
+    CutType.ARCHIVE: "",
+}
 _TO_FILES = {CutType.CUSTOM, CutType.ARCHIVE}
 """These are made by a cutter only: what is in them is a matter of its settings."""
 
@@ -66,14 +76,20 @@ _UNTOUCHED = {CutType.ROUGH, CutType.FAST, CutType.ARCHIVE}
 """These send segments as they are: what lies around a piece does not matter to them."""
 
 
-def parse_cut_type(text: str | None) -> CutType:
-    """The default is `smart`. Raises BadParameter, naming the types that there are."""
-    if text is None:
-        return CutType.SMART
-    for kind in CutType:
-        if kind.value == text and kind.value in CUT_TYPES:
-            return kind
-    raise BadParameter("type", f"{text!r} is no type of cut; there are {', '.join(CUT_TYPES)}")
+def parse_cut_type(text: str | None, container: str | None = None) -> CutType:
+    """The default is `smart`, which can have the container mp4 too.
+
+    Raises BadParameter, naming the types that there are.
+    """
+    wanted = text or CutType.SMART.value
+    if wanted not in CUT_TYPES:
+        raise BadParameter("type", f"{text!r} is no type of cut; there are {', '.join(CUT_TYPES)}")
+    kind = CutType(wanted)
+    if container is None:
+        return kind
+    if kind is not CutType.SMART or container not in {"mpegts", "mp4"}:
+        raise BadParameter("container", "give mpegts or mp4, and only for the type smart")
+    return CutType.SMART_MP4 if container == "mp4" else kind
 
 
 @dataclass(frozen=True, kw_only=True)

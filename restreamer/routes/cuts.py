@@ -19,12 +19,14 @@ from common.media.plan import (
     plan_cut,
 )
 from common.segments.store import SegmentStore
-from common.times import SECOND, format_time
+from common.times import SECOND, Micros, format_time
 from common.web import text_response
 from restreamer.cutting import CutStream, started
 from restreamer.metrics import RestreamerMetrics
 from restreamer.params import bool_param, ranges_params, transitions_params
+from restreamer.responses import json_reply
 from restreamer.routes.files import QualityPath
+from restreamer.running import RunningCut, RunningCuts
 from restreamer.threads import Limit, in_thread
 
 
@@ -38,6 +40,7 @@ class CutQuery(BaseModel):
     type: str | None = Field(
         None, description=f"One of {', '.join(CUT_TYPES)}; smart if it is left out."
     )
+    container: str | None = Field(None, description="mpegts or mp4, for the type smart.")
     allow_holes: str | None = Field(None, description="true: cut what there is.")
 
 
@@ -48,7 +51,9 @@ class _Cuts:
         encoders: EncoderPool,
         limit: Limit,
         metrics: RestreamerMetrics,
+        running: RunningCuts,
     ) -> None:
+        self._running = running
         self._store = store
         self._encoders = encoders
         self._limit = limit
@@ -62,16 +67,31 @@ class _Cuts:
             if request.method == "HEAD":
                 release()
                 return _reply(plan, None)
-            stream = started(
-                _chunks(plan, self._encoders),
-                kind=plan.request.type.value,
-                metrics=self._metrics,
-                on_end=release,
-            )
         except BaseException:
             release()
             raise
-        return _reply(plan, stream)
+        return self._started(plan, release)
+
+    def _started(self, plan: CutPlan, release: Callable[[], None]) -> Response:
+        running = self._running.begin(plan)
+
+        def end() -> None:
+            self._running.end(running)
+            release()
+
+        try:
+            stream = started(
+                _chunks(plan, self._encoders, running),
+                kind=plan.request.type.value,
+                metrics=self._metrics,
+                on_end=end,
+            )
+        except BaseException:
+            end()
+            raise
+        response = _reply(plan, stream)
+        response.headers["Wubloader-Cut"] = running.id
+        return response
 
     def _take_place(self, kind: CutType) -> Callable[[], None]:
         """Returns what gives the place back; calling that twice does no harm."""
@@ -93,8 +113,10 @@ class _Once:
             function()
 
 
-def _chunks(plan: CutPlan, encoders: EncoderPool) -> Generator[bytes, None, None]:
-    yield from stream_cut(plan, encoders=encoders)
+def _chunks(
+    plan: CutPlan, encoders: EncoderPool, running: RunningCut
+) -> Generator[bytes, None, None]:
+    yield from stream_cut(plan, encoders=encoders, on_progress=running.report)
 
 
 def _cut_request(channel: str, quality: str, query: CutQuery) -> CutRequest:
@@ -107,7 +129,7 @@ def _cut_request(channel: str, quality: str, query: CutQuery) -> CutRequest:
             None if given is None else Transition(type=given[0], seconds=given[1])
             for given in transitions_params(query.transition, len(ranges))
         ),
-        type=parse_cut_type(query.type),
+        type=parse_cut_type(query.type, query.container),
         allow_holes=bool_param("allow_holes", query.allow_holes),
     )
 
@@ -136,8 +158,16 @@ def add_routes(
     encoders: EncoderPool,
     limit: Limit,
     metrics: RestreamerMetrics,
+    clock: Callable[[], Micros],
 ) -> None:
-    cuts = _Cuts(store, encoders, limit, metrics)
+    running = RunningCuts(clock)
+    cuts = _Cuts(store, encoders, limit, metrics, running)
+
+    @app.get("/cuts", summary="The cuts that are being sent now, and how far each is.")
+    def list_cuts() -> Response:
+        response = json_reply(running.as_json())
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     @app.get("/cut/<channel>/<quality>.ts", summary="A video of one or several ranges.")
     def cut(path: QualityPath, query: CutQuery) -> Response:

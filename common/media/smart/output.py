@@ -50,6 +50,7 @@ class Output:
         self._decoded = 0
         """The next slot that a unit is decoded for."""
         self._last_dts = -1
+        self._told = False  # of segments without an IDR picture; once is enough
         self.frames = 0
 
     def begin(self, section: Section) -> None:
@@ -149,6 +150,7 @@ class Output:
             return sound
         if self._converter is None:
             logger.warning("sound is encoded: it changes to %s in the middle", sound.config)
+            self._tasks.count_fallback("sound")
             self._converter = SoundConverter(config)
         return in_thread(self._converter.convert, sound)
 
@@ -173,6 +175,7 @@ class Output:
         dts = self._dts(slots) if slots is not None else None
         if dts is None or (dts > pts).any():
             logger.warning("%s is encoded: it does not fit as it is", _name(step.visit))
+            self._tasks.count_fallback("misfit")
             yield from self._send_encoded(_instead(step), None)
             return
         self._last_dts = int(dts[-1])
@@ -213,6 +216,8 @@ class Output:
         for source in step.sources:
             if source.visit is not None:
                 self._enter(source.visit)
+        if task is not None:
+            self._tell_of_long(step)
         kept = self._kept(step)
         if task is None or kept.frames < step.frames:
             if task is not None:
@@ -227,6 +232,21 @@ class Output:
         )
         yield from self._packed(slots, task)
         self._tasks.finished(task)
+
+    def _tell_of_long(self, step: Encode) -> None:
+        """Whole segments are encoded where there is no IDR picture to copy from."""
+        whole = [
+            source.visit
+            for source in step.sources
+            if source.visit is not None
+            and len(source.wanted) == len(source.visit.segment)
+            and not source.visit.piece.optional
+        ]
+        if whole and not self._told:
+            self._told = True
+            logger.warning("%s is encoded whole: it has no IDR picture", _name(whole[0]))
+        for _ in whole:
+            self._tasks.count_fallback("no_idr")
 
     def _send_blended(self, step: Blend, task: EncodeTask | None) -> Iterator[bytes]:
         """A transition. Its sound is encoded only now that it is known in which slots it falls."""

@@ -13,7 +13,7 @@ Numbered, what happens to a clip:
 4. What can't be copied so that all of this is true is encoded instead, and counted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from common.media.encoders import EncoderPool
 from common.media.plan import CutPlan
@@ -24,7 +24,9 @@ from common.media.smart.tasks import Tasks
 OnFrames = Callable[[int], None]
 
 
-def stream_smart(plan: CutPlan, encoders: EncoderPool, on_frames: OnFrames) -> Iterator[bytes]:
+def stream_smart(
+    plan: CutPlan, encoders: EncoderPool, on_frames: OnFrames
+) -> Generator[bytes, None, None]:
     """Yield the video as it is made; `on_frames` is told how many frames are done.
 
     Closing the generator ends all work. Raises MediaError naming the range that fails.

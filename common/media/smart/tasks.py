@@ -61,6 +61,10 @@ class Tasks:
         """Do a short job now, and return its answers."""
         return list(self._encoders.run(job))
 
+    def count_fallback(self, reason: str) -> None:
+        """Something is encoded that should have been copied."""
+        self._encoders.count_fallback(reason)
+
     def finished(self, task: EncodeTask) -> None:
         """Forget a task whose units have all been used."""
         self._tasks.remove(task)

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.integration.restreamer.conftest import Node
-from tests.support.checker import read_video
+from tests.support.checker import assert_decodes_silently, assert_in_sync, read_video
 from tests.support.encoding import children, resident_bytes
 from tests.support.waiting import wait_until
 
@@ -176,7 +176,39 @@ def test_a_client_that_goes_away_leaves_no_process_and_frees_its_place(node: Nod
     # The one that was at work is gone; another one waits in its place.
     wait_until(lambda: len(before - encoders(node)) == 1, "the encoder is gone", seconds=2)
     wait_until(lambda: len(encoders(node)) == len(before), "it is replaced", seconds=10)
-    assert requests.head(f"{node.url}{CUT}?{WHOLE}&type=mpegts", timeout=30).status_code == 200
+    head = f"{node.url}{CUT}?{WHOLE}&type=mpegts"
+    wait_until(lambda: requests.head(head, timeout=30).ok, "its place is free", seconds=10)
+
+
+def test_a_running_cut_says_how_far_it_is(node: Node) -> None:
+    with requests.get(f"{node.url}{CUT}?{WHOLE}&type=mpegts", stream=True, timeout=30) as response:
+        running = wait_until(
+            lambda: [cut for cut in get(node, "/cuts").json() if cut["frames_done"] > 0],
+            "frames are done",
+        )
+        (cut,) = running
+        assert cut["id"] == response.headers["Wubloader-Cut"]
+        assert (cut["type"], cut["channel"], cut["quality"]) == ("mpegts", "demo", "source")
+        assert cut["frames_done"] <= cut["frames_total"]
+        assert len(response.content) > 0
+    wait_until(lambda: get(node, "/cuts").json() == [], "it has ended")
+
+
+@pytest.mark.parametrize("query", [f"{PART}&container=mp4", f"{PART}&type=smart-mp4"])
+def test_a_smart_cut_can_be_mp4(node: Node, query: str) -> None:
+    response = get(node, f"{CUT}?{query}")
+    assert response.headers["Content-Type"] == "video/mp4", response.text
+    ours = read_video(response.content)
+    assert ours.numbers == read_video(get(node, f"{CUT}?{PART}").content).numbers
+    assert ours.frames[0].pts == 0
+    assert_in_sync(ours)
+    assert_decodes_silently(response.content)
+
+
+def test_a_container_is_for_smart_cuts_only(node: Node) -> None:
+    response = get(node, f"{CUT}?{PART}&type=mpegts&container=mp4")
+    assert response.status_code == 400
+    assert response.text.startswith("container:")
 
 
 def encoders(node: Node) -> set[int]:
