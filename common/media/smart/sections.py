@@ -16,15 +16,20 @@ from common.media.smart.walk import Blend, Copy, Encode, Step, visits, walk
 from common.threads import in_thread
 
 _SECTIONS_AHEAD = 4
+_SHORT_SEGMENTS = 2
 
 
 class Section:
     """Steps that can be known before those of the section before it have been made.
 
-    `begins` says that a new range (or what follows a hole) begins here.
+    `begins` says that a new range (or what follows a hole) begins here, `short` that all of it can
+    be known ahead: it is a segment or two.
     """
 
-    def __init__(self, steps: Iterator[Step], tasks: Tasks, *, reorder: int, begins: bool) -> None:
+    def __init__(
+        self, steps: Iterator[Step], tasks: Tasks, *, reorder: int, begins: bool, short: bool
+    ) -> None:
+        self._short = short
         self._steps = steps
         self._tasks = tasks
         self._reorder = reorder
@@ -33,8 +38,8 @@ class Section:
         self.begins = begins
 
     def look_ahead(self) -> None:
-        """Go on to the first copy, and begin to encode what comes before it."""
-        while not self._copying and self._advance():
+        """Go on to the first copy, or to the end, and begin to encode what comes before it."""
+        while (self._short or not self._copying) and self._advance():
             pass
 
     def __iter__(self) -> Iterator[tuple[Step, EncodeTask | None]]:
@@ -76,7 +81,7 @@ class Sections:
         for part in self._plan.parts:
             if isinstance(part, Overlap):
                 steps = iter([Blend(overlap=part)])
-                yield Section(steps, self._tasks, reorder=self._plan.reorder, begins=True)
+                yield self._new(steps, begins=True, short=True)
             else:
                 yield from self._of_clip(part)
 
@@ -92,7 +97,10 @@ class Sections:
 
     def _section(self, pieces: Sequence[Piece], *, begins: bool) -> Section:
         steps = walk(visits(pieces, _load))
-        return Section(steps, self._tasks, reorder=self._plan.reorder, begins=begins)
+        return self._new(steps, begins=begins, short=len(pieces) <= _SHORT_SEGMENTS)
+
+    def _new(self, steps: Iterator[Step], *, begins: bool, short: bool) -> Section:
+        return Section(steps, self._tasks, reorder=self._plan.reorder, begins=begins, short=short)
 
 
 def _load(path: Path, known: Tables | None) -> SourceSegment:
