@@ -196,7 +196,7 @@ class Runner:
             ("Page: player, events", f"{url('thrimshim')}/"),
             ("Live and all of the past, as HLS", f"{playlist}.m3u8"),
             ("The moment alone, as HLS", f"{playlist}/{QUALITY}.m3u8?{span}"),
-            ("The moment, cut while you wait", f"{cut}/{QUALITY}.ts?{span}&type=fast"),
+            ("The moment, cut while you wait", f"{cut}/{QUALITY}.ts?{span}"),
             ("Events, as JSON", f"{url('thrimshim')}/thrimshim"),
             ("The synthetic stream", f"{url('origin')}/"),
             *((f"Metrics of {name}", f"{url(name)}/metrics") for name in SERVICES[:-1]),

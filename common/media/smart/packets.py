@@ -5,7 +5,7 @@ ISO/IEC 13818-1: transport packet (2.4.3.2), adaptation field (2.4.3.4), PES pac
 What is read here is what `smart` cuts rely on when they change packets in place: every packet is
 whole and unscrambled, each access unit of the video begins a PES packet whose header lies in one
 transport packet, counters have no gap. A segment of which that is not true raises `Unfit`, and is
-decoded and encoded instead.
+demuxed instead.
 """
 
 from dataclasses import dataclass
