@@ -114,8 +114,15 @@ def clock_packet(counter: int, clock: int) -> bytes:
     """A packet of the video's PID with nothing but a clock reference. `counter` is that of the
     packet before it: packets without a payload do not count.
     """
-    head = SYNC << 24 | VIDEO_PID << 8 | ADAPTATION | counter & COUNTER
-    return head.to_bytes(4, "big") + _padded(bytes((7, 0x10)) + clock_field(clock), _ROOM - 8)
+    return _CLOCK_HEADS[counter & COUNTER] + clock_field(clock) + _CLOCK_STUFFING
+
+
+_CLOCK_HEADS = [
+    (SYNC << 24 | VIDEO_PID << 8 | ADAPTATION | counter).to_bytes(4, "big")
+    + bytes((_ROOM - 1, 0x10))
+    for counter in range(16)
+]
+_CLOCK_STUFFING = b"\xff" * (_ROOM - 8)
 
 
 @lru_cache(maxsize=64)

@@ -31,7 +31,7 @@ CLOCK_LEAD = 63_000
 
 TABLES_EVERY = 6_300
 """70 ms: program tables are due every 100 ms by any clock reference near to them."""
-_CLOCK_EVERY = 3_600  # 40 ms
+_CLOCK_EVERY = 8_100  # 90 ms of the 100 that are allowed
 
 _HEADER_WITH_DTS = 19
 
@@ -158,9 +158,12 @@ class Muxer:
     ) -> dict[int, list[bytes]]:
         """What goes before which access unit: tables, sound, clock references."""
         inserted: dict[int, list[bytes]] = {}
-        tabled = due(dts, self._tables_at, TABLES_EVERY)
-        for unit in tabled:
+        for unit in due(dts, self._tables_at, TABLES_EVERY):
             inserted[unit] = [self._next_tables()]
+            if not with_clock[unit]:
+                # Whoever tunes in here finds the time too.
+                inserted[unit].append(mux.clock_packet(counters[unit] - 1, dts[unit] - CLOCK_LEAD))
+                with_clock[unit] = True
             self._tables_at = dts[unit]
         waiting, self._waiting = self._waiting, []
         for frames in waiting:
@@ -169,16 +172,12 @@ class Muxer:
                 self._waiting.append(frames)
             else:
                 inserted.setdefault(unit, []).append(self._audio_packets(frames))
-        # Whoever tunes in at the tables finds the time there too.
-        lacking = {unit for unit in tabled if not with_clock[unit]}
-        lacking.update(due(dts, self._clock_at, _CLOCK_EVERY, with_clock))
-        for unit in lacking:
+        for unit in due(dts, self._clock_at, _CLOCK_EVERY, with_clock):
             packet = mux.clock_packet(counters[unit] - 1, dts[unit] - CLOCK_LEAD)
-            # The very first packets are the tables.
-            place = 0 if self._clock_at is not None or unit else 1
-            inserted.setdefault(unit, []).insert(place, packet)
+            inserted.setdefault(unit, []).append(packet)
             with_clock[unit] = True
-        self._clock_at = dts[len(dts) - 1 - with_clock[::-1].index(True)]
+        if True in with_clock:
+            self._clock_at = dts[len(dts) - 1 - with_clock[::-1].index(True)]
         return inserted
 
     def _before(self, dts: int) -> list[bytes]:

@@ -30,7 +30,7 @@ class Nal:
     end: int
 
 
-def nal_units(data: bytes | bytearray, video_type: int) -> Iterator[Nal]:
+def nal_units(data: bytes, video_type: int) -> Iterator[Nal]:
     """The NAL units of an access unit in the order of the stream."""
     at = data.find(_START_CODE)
     while at >= 0:
@@ -41,7 +41,7 @@ def nal_units(data: bytes | bytearray, video_type: int) -> Iterator[Nal]:
             yield Nal(_type(data[start], video_type), start, end)
 
 
-def is_idr(data: bytes | bytearray, video_type: int) -> bool:
+def is_idr(data: bytes, video_type: int) -> bool:
     """Whether the access unit's first slice is of an IDR picture: nothing after it refers to
     anything before it. `data` may end anywhere behind the first slice's first byte.
     """
@@ -52,7 +52,7 @@ def is_idr(data: bytes | bytearray, video_type: int) -> bool:
     return False
 
 
-def has_slice(data: bytes | bytearray, video_type: int) -> bool:
+def has_slice(data: bytes, video_type: int) -> bool:
     """Whether a slice begins in `data`: what must come before slices is all there then."""
     slices, _ = _SLICES[video_type == HEVC]
     return any(nal.type in slices for nal in nal_units(data, video_type))
@@ -63,7 +63,7 @@ def is_delimiter(nal: Nal, video_type: int) -> bool:
     return nal.type == (_HEVC_DELIMITER if video_type == HEVC else _H264_DELIMITER)
 
 
-def parameter_sets(data: bytes | bytearray, video_type: int) -> bytes:
+def parameter_sets(data: bytes, video_type: int) -> bytes:
     """The access unit's parameter sets, each with its start code; nothing where it has none."""
     wanted = _HEVC_SETS if video_type == HEVC else _H264_SETS
     return b"".join(

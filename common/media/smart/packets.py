@@ -82,7 +82,7 @@ class Units:
 class Packets:
     """One segment's packets. `words` is a view of `data` as (packets, 47) big-endian words."""
 
-    data: bytearray
+    data: memoryview
     words: Words
     heads: Words
     """The first word of each packet, in the machine's own byte order."""
@@ -110,7 +110,7 @@ class Packets:
         return joined[int(self.units.header[unit]) :]
 
 
-def payload_bytes(data: bytearray, heads: Words, rows: Ints) -> bytes:
+def payload_bytes(data: memoryview, heads: Words, rows: Ints) -> bytes:
     """What the packets of these rows carry."""
     pieces = []
     for row, head in zip(rows.tolist(), heads[rows].tolist(), strict=True):
@@ -120,7 +120,7 @@ def payload_bytes(data: bytearray, heads: Words, rows: Ints) -> bytes:
     return b"".join(pieces)
 
 
-def parse(data: bytearray, known: Tables | None = None) -> Packets:
+def parse(data: memoryview, known: Tables | None = None) -> Packets:
     """Parse a segment. `known` are the tables to go by where it has none of its own.
 
     Raises Unfit.
@@ -145,7 +145,7 @@ def parse(data: bytearray, known: Tables | None = None) -> Packets:
     return Packets(data, words, heads, tables, rows, units, audio_rows)
 
 
-def _video(data: bytearray, heads: Words, pids: Words, tables: Tables) -> tuple[Ints, Units]:
+def _video(data: memoryview, heads: Words, pids: Words, tables: Tables) -> tuple[Ints, Units]:
     if not tables.video_pid:
         nothing = np.empty(0, np.int64)
         return nothing, Units(
@@ -211,7 +211,7 @@ def _stamps(fields: Ints) -> Ints:
     )
 
 
-def _tables(data: bytearray, heads: Words, pids: Words) -> Tables | None:
+def _tables(data: memoryview, heads: Words, pids: Words) -> Tables | None:
     """PAT and PMT of the segment; None if it has none. Raises Unfit where they change."""
     pat = _one_content(data, heads, pids, 0)
     if pat is None:
@@ -221,7 +221,7 @@ def _tables(data: bytearray, heads: Words, pids: Words) -> Tables | None:
     return None if pmt is None else _streams(pmt)
 
 
-def _one_content(data: bytearray, heads: Words, pids: Words, pid: int) -> bytes | None:
+def _one_content(data: memoryview, heads: Words, pids: Words, pid: int) -> bytes | None:
     """The packet of this PID from its payload on. Raises Unfit if there are different ones."""
     rows = np.flatnonzero(pids == pid << 8)
     if not len(rows):

@@ -116,11 +116,10 @@ def load(path: Path, known: Tables | None = None) -> SourceSegment:
         return _demuxed(path)
 
 
-def _read(path: Path) -> bytearray:
+def _read(path: Path) -> memoryview:
     with path.open("rb", buffering=0) as file:
-        data = bytearray(os.fstat(file.fileno()).st_size)
-        size = file.readinto(data) or 0
-    return data if size == len(data) else data[:size]
+        data = memoryview(bytearray(os.fstat(file.fileno()).st_size))
+        return data[: file.readinto(data) or 0]
 
 
 def _unwrapped(stamps: Ints, pts: Ints) -> Ints:

@@ -15,12 +15,7 @@ from itertools import pairwise
 
 from common.media.smart.adts import SAMPLES, AudioConfig, config_of, frame_starts
 from common.media.smart.muxer import AudioFrames
-from common.media.smart.packets import (
-    START,
-    Packets,
-    Unfit,
-    payload_bytes,
-)
+from common.media.smart.packets import ADAPTATION, PACKET_BYTES, START, Packets, Unfit
 from common.media.timeline import CLOCK_HZ, wrapped_difference
 
 _PACKET_SECONDS = 0.18
@@ -63,25 +58,23 @@ class SourceSound:
 
 def read_sound(packets: Packets) -> SourceSound | None:
     """The segment's sound, None if it has none. Raises Unfit if it can't be told apart."""
-    rows = packets.audio_rows
-    if not len(rows):
-        return None
-    heads = packets.heads[rows]
-    begins = [int(row) for row in rows[(heads & START) != 0]]
-    if not begins:
-        return None
-    pieces: list[bytes] = []
+    pieces: list[memoryview] = []
     stamps: list[tuple[int, int]] = []  # offset in the sound, PTS
     size = 0
-    edges = [*(int(index) for index in (heads & START != 0).nonzero()[0]), len(rows)]
-    for begin, end in pairwise(edges):
-        pes = payload_bytes(packets.data, packets.heads, rows[begin:end])
-        pts, header = _pes_header(pes)
-        body = pes[header:]
-        if pts is not None:
-            stamps.append((size, pts))
-        pieces.append(body)
-        size += len(body)
+    begun = False
+    heads = packets.heads[packets.audio_rows].tolist()
+    for row, head in zip(packets.audio_rows.tolist(), heads, strict=True):
+        at = row * PACKET_BYTES
+        begin = at + (5 + packets.data[at + 4] if head & ADAPTATION else 4)
+        if head & START:
+            begun = True
+            pts, header = _pes_header(packets.data[begin : at + PACKET_BYTES])
+            if pts is not None:
+                stamps.append((size, pts))
+            begin += header
+        if begun:
+            pieces.append(packets.data[begin : at + PACKET_BYTES])
+            size += len(pieces[-1])
     data = b"".join(pieces)
     starts = frame_starts(data)
     if len(starts) < 2 or not stamps:
@@ -91,9 +84,10 @@ def read_sound(packets: Packets) -> SourceSound | None:
     return SourceSound(config_of(data), data, starts, pts_of)
 
 
-def _pes_header(pes: bytes) -> tuple[int | None, int]:
-    if len(pes) < 9 or pes[:3] != b"\x00\x00\x01":
-        raise Unfit("a PES packet of the sound has no header")
+def _pes_header(pes: memoryview) -> tuple[int | None, int]:
+    """PTS and length of the header that `pes` begins with."""
+    if len(pes) < 9 or pes[0] or pes[1] or pes[2] != 1 or len(pes) < 9 + pes[8]:
+        raise Unfit("a PES packet of the sound has no header, or one that is spread over packets")
     header = 9 + pes[8]
     if not pes[7] & 0x80:
         return None, header
