@@ -75,8 +75,8 @@ class _Metrics:
         self.fallbacks = Counter(
             "wubloader_smart_fallbacks_total",
             "Pieces of smart cuts that were encoded though they are no ends, by reason: no_idr (no "
-            "point of entry to copy from), misfit (it cannot be copied as it is), sound (another "
-            "kind of sound than the cut's).",
+            "point of entry to copy from), misfit (it cannot be copied as it is), damaged (packets "
+            "are missing), sound (another kind of sound than the cut's).",
             ["reason"],
             registry=registry,
         )

@@ -117,12 +117,15 @@ def _wanted_frames(job: EdgeJob) -> "Iterator[tuple[int, av.VideoFrame]]":
     numbers: dict[int, int] = {}  # label of the unit -> number of the frame
     ready: dict[int, av.VideoFrame] = {}
     label = following = 0
+    lenient = False
     decoder: Any = CodecContext.create("hevc" if job.tables.video_type == HEVC else "h264", "r")
     if job.sets:
         decoder.extradata = bytes.fromhex(job.sets)
     decoder.thread_count, decoder.thread_type = THREADS, "AUTO"
     for source in job.sources:
         segment = _load(source.path, job)
+        # What was recorded with errors is shown with them, as everywhere else.
+        lenient = lenient or (segment.damaged and not job.optional)
         first = label - source.first
         for unit in source.wanted:
             numbers[first + unit] = len(numbers)
@@ -132,11 +135,11 @@ def _wanted_frames(job: EdgeJob) -> "Iterator[tuple[int, av.VideoFrame]]":
             # What nothing refers to and nobody wants need not be decoded.
             decoder.skip_frame = "DEFAULT" if label in numbers else "NONREF"
             label += 1
-            _collect(decoder, packet, numbers, ready)
+            _collect(decoder, packet, numbers, ready, lenient=lenient)
             while following in ready:
                 yield following, ready.pop(following)
                 following += 1
-    _collect(decoder, None, numbers, ready)
+    _collect(decoder, None, numbers, ready, lenient=lenient)
     missing = len(numbers) - following - len(ready)
     if missing and not job.optional:
         raise MediaError(f"{job.label}: {missing} frames cannot be decoded")
@@ -155,6 +158,8 @@ def _collect(
     packet: "av.Packet[Any] | None",
     numbers: dict[int, int],
     ready: "dict[int, av.VideoFrame]",
+    *,
+    lenient: bool,
 ) -> None:
     try:
         frames = decoder.decode(packet)
@@ -162,5 +167,5 @@ def _collect(
         return  # a damaged unit yields nothing, which the count shows
     for frame in frames:
         number = numbers.get(frame.pts)
-        if number is not None and not frame.is_corrupt:
+        if number is not None and (lenient or not frame.is_corrupt):
             ready[number] = frame

@@ -242,6 +242,11 @@ class Output:
             and len(source.wanted) == len(source.visit.segment)
             and not source.visit.piece.optional
         ]
+        damaged = [visit for visit in whole if visit.segment.damaged]
+        for visit in damaged:
+            logger.warning("%s is encoded: packets of it are missing", _name(visit))
+            self._tasks.count_fallback("damaged")
+            whole.remove(visit)
         if whole and not self._told:
             self._told = True
             logger.warning("%s is encoded whole: it has no IDR picture", _name(whole[0]))

@@ -48,6 +48,10 @@ class Unfit(MediaError):
     """The segment is not of the simple form that can be changed in place; the text says why."""
 
 
+class Damaged(Unfit):
+    """Packets are missing, or known to hold errors: what is there must not be copied."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """What PAT and PMT say. `video_type` and `audio_type` are stream types, 0 for none."""
@@ -130,7 +134,7 @@ def parse(data: memoryview, known: Tables | None = None) -> Packets:
     words = np.frombuffer(data, np.uint32).reshape(-1, WORDS)
     heads = words[:, 0].byteswap()
     if ((heads & _CHECKED) != _SOUND).any():
-        raise Unfit("a packet is damaged or scrambled")
+        raise Damaged("a packet is damaged or scrambled")
     pids: Words = heads & np.uint32(PID)
     tables = _tables(data, heads, pids) or known
     if tables is None or not (tables.video_pid or tables.audio_pid):
@@ -169,7 +173,7 @@ def _check_counters(heads: Words) -> None:
     """Raises Unfit where a packet is missing (2.4.3.3; only packets with a payload count)."""
     counters = heads & COUNTER
     if len(counters) > 1 and (((counters[1:] - counters[:-1]) & COUNTER) != 1).any():
-        raise Unfit("packets are missing, or doubled")
+        raise Damaged("packets are missing, or doubled")
 
 
 def _units(table: Bytes, heads: Words, starts: Ints) -> Units:

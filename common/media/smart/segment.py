@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from common.media.smart.packets import (
     ADTS,
     PTS_MASK,
     VIDEO_TYPES,
+    Damaged,
     Ints,
     Packets,
     Tables,
@@ -37,6 +38,7 @@ class SourceSegment:
 
     `pts` and `dts` are ticks without a jump at 2^33, from the first unit's on. `packets` are there
     where units can be copied in place, `loose` has their bytes where they have to be packed anew.
+    `damaged` says that the file lacks packets, so that units may be incomplete.
     """
 
     tables: Tables
@@ -45,6 +47,7 @@ class SourceSegment:
     packets: Packets | None
     loose: tuple[bytes, ...]
     sound: SourceSound | None
+    damaged: bool = False
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -112,8 +115,8 @@ def load(path: Path, known: Tables | None = None) -> SourceSegment:
             loose=(),
             sound=read_sound(packets),
         )
-    except Unfit:
-        return _demuxed(path)
+    except Unfit as exc:
+        return replace(_demuxed(path), damaged=isinstance(exc, Damaged))
 
 
 def _read(path: Path) -> memoryview:

@@ -244,7 +244,7 @@ class _Walk:
 
 def _doubtful(visit: Visit) -> bool:
     """Whether the segment is known to be damaged: it is decoded as far as that goes."""
-    return visit.piece.optional
+    return visit.piece.optional or visit.segment.damaged
 
 
 def copyable(wanted: npt.NDArray[np.bool_], pts: Ints) -> int:
