@@ -30,7 +30,7 @@ def counted(command: Sequence[str]) -> Spent:
     before = _children_seconds()
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as process:
-        body_bytes = _drain(process)
+        body_bytes = drain(process)
     wall = time.monotonic() - started
     check(process.returncode == 0, f"{command[0]} ends with 0, not {process.returncode}")
     cpu = _children_seconds() - before
@@ -60,7 +60,8 @@ def encode_with_ffmpeg(
     ]
 
 
-def _drain(process: "subprocess.Popen[bytes]") -> int:
+def drain(process: "subprocess.Popen[bytes]") -> int:
+    """Read all that a command sends to an unbuffered pipe; returns how many bytes that were."""
     if process.stdout is None:
         raise RuntimeError("the command was started without a pipe")
     buffer = memoryview(bytearray(_BUFFER_BYTES))

@@ -11,6 +11,11 @@ class Source(Enum):
 
     ORIGINAL = ("original", "the original Wubloader, measured on the same kind of machine; stated")
     LIMIT = ("limit", "a bare program with the same input and output, measured in the same run")
+    SMARTCUT = (
+        "smartcut",
+        "the package smartcut of the package index, installed for it and measured in the same run",
+    )
+    GOAL = ("goal", "what we have set ourselves; nothing that was measured")
     POLL = ("poll", "the wait for the next look at the playlist, if all else took no time")
 
     @property

@@ -2,7 +2,9 @@
 
 import http.client
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from bench.suite import check
 
 _TIMEOUT_SECONDS = 120
 _CHUNK_BYTES = 1 << 20
+_VIDEO_BEGINS = b"\x00\x00\x01\xe0"  # of a PES packet (ISO/IEC 13818-1, 2.4.3.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,17 @@ class Load:
         return self.body_bytes / self.seconds / 1e6
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What a client got that discards all. `first_video_seconds` is when the first bytes were there
+    that hold the beginning of a picture.
+    """
+
+    body_bytes: int
+    first_video_seconds: float
+    seconds: float
+
+
 def ask(url: str, *, clients: int, seconds: float, size_bytes: int) -> Load:
     """Each client keeps one connection and asks again as soon as it has the whole body.
 
@@ -44,14 +58,38 @@ def ask(url: str, *, clients: int, seconds: float, size_bytes: int) -> Load:
 
 def fetch(url: str) -> bytes:
     """One body, over a connection of its own. Raises WorkNotDone unless the status is 200."""
+    with answer(url) as response:
+        return response.read()
+
+
+def discard(url: str) -> Received:
+    """A video, read and forgotten as it comes. Raises WorkNotDone unless the status is 200."""
+    started = time.monotonic()
+    with answer(url) as response:
+        body_bytes = 0
+        while chunk := response.read1(_CHUNK_BYTES):
+            body_bytes += len(chunk)
+            if _VIDEO_BEGINS in chunk:
+                break
+        first = time.monotonic() - started
+        buffer = memoryview(bytearray(_CHUNK_BYTES))
+        while got := response.readinto(buffer):
+            body_bytes += got
+    seconds = time.monotonic() - started
+    return Received(body_bytes=body_bytes, first_video_seconds=first, seconds=seconds)
+
+
+@contextmanager
+def answer(url: str) -> Iterator[http.client.HTTPResponse]:
+    """The answer over a connection of its own, which is closed afterwards."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.netloc, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", f"{address.path}?{address.query}")
         response = connection.getresponse()
-        body = response.read()
-        check(response.status == 200, f"{url} answers 200, not {response.status}: {body[:200]!r}")
-        return body
+        if response.status != 200:
+            check(False, f"{url} answers 200, not {response.status}: {response.read()[:200]!r}")
+        yield response
     finally:
         connection.close()
 
