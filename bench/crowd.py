@@ -56,11 +56,15 @@ def _waits_beside(process: ServiceProcess, seconds: float, url: str) -> list[flo
 
 def _take(url: str, begun: Barrier, stop: Event) -> None:
     """Receive and discard a cut, again and again until `stop`."""
-    with answer(url) as response:
-        check(bool(response.read1()), "the cut begins")
-        begun.wait()
-        while not stop.is_set() and response.read1():
-            pass
+    try:
+        with answer(url) as response:
+            check(bool(response.read1()), "the cut begins")
+            begun.wait()
+            while not stop.is_set() and response.read1():
+                pass
+    except BaseException:
+        begun.abort()
+        raise
     while not stop.is_set():
         with answer(url) as response:
             while not stop.is_set() and response.read1():
