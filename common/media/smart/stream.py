@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator
 
 from common.media.encoders import EncoderPool
 from common.media.plan import CutPlan
+from common.media.smart.buffers import keep_freed_memory
 from common.media.smart.output import Output
 from common.media.smart.sections import Sections
 from common.media.smart.tasks import Tasks
@@ -31,6 +32,7 @@ def stream_smart(
 
     Closing the generator ends all work. Raises MediaError naming the range that fails.
     """
+    keep_freed_memory()
     tasks = Tasks(encoders)
     try:
         sections = Sections(plan, tasks)
