@@ -79,7 +79,8 @@ def _package(program: Path, prepared: Path, ranges: Sequence[tuple[float, float]
     """As a person runs it; the start of Python is a part of that."""
     output = prepared.with_name("output.ts")
     keep = ",".join(f"{begin},{end}" for begin, end in ranges)
-    spent = counted([str(program), str(prepared), str(output), "--keep", keep])
+    command = ["env", "TQDM_DISABLE=1", str(program)]
+    spent = counted([*command, str(prepared), str(output), "--keep", keep])
     check(output.stat().st_size > 0, "smartcut writes a video")
     output.unlink()
     return spent
