@@ -110,11 +110,17 @@ def read_video(source: Path | bytes, *, frame_rate: Fraction = Fraction(60)) -> 
 
 def read_number(picture: av.VideoFrame) -> int | None:
     """The number in the strip of `picture`, or None if none can be read."""
-    luma = picture.reformat(format="gray").to_ndarray()
-    height, width = luma.shape
-    middle = round(height * _STRIP_MIDDLE)
-    rows = luma[max(0, middle - 1) : middle + 1]
-    size = width / CELLS
+    # To convert every picture would take longer than all else; black and white are far enough
+    # apart for limited and full range alike.
+    if not picture.format.name.startswith("yuv"):
+        picture = picture.reformat(format="gray")
+    luma = picture.planes[0]
+    middle = round(picture.height * _STRIP_MIDDLE)
+    first, last = max(0, middle - 1), middle + 1
+    rows = np.frombuffer(memoryview(luma), np.uint8, last * luma.line_size).reshape(last, -1)[
+        first:
+    ]
+    size = picture.width / CELLS
     # Only the inner half of each cell: its edges blur.
     cells = [
         float(rows[:, int((cell + 0.25) * size) : int((cell + 0.75) * size)].mean())
