@@ -4,12 +4,14 @@
     ├── ConfigError            a setting or the machine is wrong; one line, exit status 2
     ├── BadParameter           a request is wrong; HTTP 400, names the parameter
     ├── BadSegmentName         a file name is not of the segment format
+    ├── HashMismatch           bytes are not those that a segment's name promises
     ├── HolesNotAllowed        a cut or a copy would miss something; HTTP 406
     ├── FetchError             an HTTP request of ours failed
     │   ├── ConnectFailed        no connection, or it broke before the response's headers
     │   ├── TimedOut             no answer within the time allowed
     │   ├── BadStatus            an answer that is not 2xx
-    │   └── BrokenTransfer       the body ended early or does not fit its headers
+    │   ├── BrokenTransfer       the body ended early or does not fit its headers
+    │   └── BadAnswer            a whole answer that makes no sense
     ├── MediaError             a file cannot be decoded, encoded or parsed
     ├── DatabaseUnavailable    Postgres cannot be reached, or the connection broke
     └── LeaseLost              the row is no longer ours to change
@@ -48,6 +50,15 @@ class BadSegmentName(WubloaderError):
         self.reason = reason
 
 
+class HashMismatch(WubloaderError):
+    """The bytes that came for the segment `name` have the hash `found`."""
+
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(f"the bytes for {name} have the hash {found}")
+        self.name = name
+        self.found = found
+
+
 class HolesNotAllowed(WubloaderError):
     """Something in the range asked for is not recorded, and the caller wants it whole."""
 
@@ -79,6 +90,10 @@ class BadStatus(FetchError):
 
 class BrokenTransfer(FetchError):
     """The body ended early, or is not what its headers announced."""
+
+
+class BadAnswer(FetchError):
+    """The answer came whole, but is not of the form that was asked for, or beyond all measure."""
 
 
 class MediaError(WubloaderError):

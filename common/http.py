@@ -7,6 +7,9 @@
 
 Connections are kept in the client's pool and used again; `HttpClient.reset()` drops them after an
 error that may be the connection's fault.
+
+A client with `strict=True` is for servers that may be hostile: it follows no redirect, and takes no
+encoded body, so that what comes is never more than what travels. Whoever reads a body bounds it.
 """
 
 import time
@@ -19,10 +22,18 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from common.errors import BadStatus, BrokenTransfer, ConnectFailed, FetchError, TimedOut
+from common.errors import (
+    BadAnswer,
+    BadStatus,
+    BrokenTransfer,
+    ConnectFailed,
+    FetchError,
+    TimedOut,
+)
 
 USER_AGENT = "wubloader"
 CHUNK_BYTES = 128 * 1024
+NOT_MODIFIED = 304
 
 
 class HttpClientMetrics:
@@ -50,7 +61,10 @@ class HttpClientMetrics:
 
 
 class Response:
-    """An open response with status 2xx. Bodies are read in chunks, within the deadline."""
+    """An open response with status 2xx, or 304 where the request had a condition.
+
+    Bodies are read in chunks, within the deadline.
+    """
 
     def __init__(
         self,
@@ -105,12 +119,15 @@ class HttpClient:
         connect_seconds: float = 5.0,
         read_seconds: float = 15.0,
         headers: Mapping[str, str] | None = None,
+        strict: bool = False,
     ) -> None:
         self._purpose = purpose
         self._metrics = metrics
         self._connections = connections
         self._timeout = (connect_seconds, read_seconds)
-        self._headers = {"User-Agent": USER_AGENT, **(headers or {})}
+        self._strict = strict
+        plain = {"Accept-Encoding": "identity"} if strict else {}
+        self._headers = {"User-Agent": USER_AGENT, **plain, **(headers or {})}
         self._session = self._new_session()
 
     def reset(self) -> None:
@@ -128,7 +145,7 @@ class HttpClient:
         """GET `url` and yield the open response.
 
         The deadline covers everything from the connection to the last byte of the body. Raises
-        ConnectFailed, TimedOut, BadStatus or BrokenTransfer.
+        ConnectFailed, TimedOut, BadStatus, BrokenTransfer or BadAnswer.
         """
         deadline = gevent.Timeout(deadline_seconds)
         deadline.start()
@@ -152,14 +169,23 @@ class HttpClient:
         started = time.monotonic()
         try:
             with _translated(url, deadline, ConnectFailed):
-                raw = self._session.get(url, headers=headers, timeout=self._timeout, stream=True)
+                raw = self._session.get(
+                    url,
+                    headers=headers,
+                    timeout=self._timeout,
+                    stream=True,
+                    allow_redirects=not self._strict,
+                )
             status = str(raw.status_code)
             self._metrics.seconds.labels(self._purpose).observe(time.monotonic() - started)
         finally:
             self._metrics.requests.labels(self._purpose, status).inc()
-        if not raw.ok:
+        if not (raw.ok and (raw.status_code < 300 or raw.status_code == NOT_MODIFIED)):
             raw.close()
             raise BadStatus(url, raw.status_code)
+        if self._strict and raw.headers.get("Content-Encoding", "identity") != "identity":
+            raw.close()
+            raise BadAnswer(url, "the body is encoded, though we asked for it as it is")
         return raw
 
     def _new_session(self) -> requests.Session:

@@ -37,7 +37,7 @@ from cutter.job import (
 )
 from cutter.keeper import LeaseKeeper
 from cutter.metrics import CutterMetrics
-from cutter.patience import Patience
+from common.patience import Patience
 from cutter.queue import EventQueue
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from restreamer.config import Config
 from restreamer.metrics import RestreamerMetrics
 from restreamer.recording import Recording
 from restreamer.responses import add_to_every_response
-from restreamer.routes import cuts, files, pictures, playlists
+from restreamer.routes import cuts, digests, files, pictures, playlists
 from restreamer.threads import Limit
 
 # Fewer than the thread pool has threads, so that quick requests always find one.
@@ -46,6 +46,7 @@ def create_app(
     quick = Limit(_FRAMES_AT_ONCE, patience_seconds=10, retry_seconds=2, refused=metrics.refused)
     slow = Limit(_WAVEFORMS_AT_ONCE, patience_seconds=5, retry_seconds=10, refused=metrics.refused)
     files.add_routes(app, store)
+    digests.add_routes(app, store)
     playlists.add_routes(app, recording, clock=clock, wide=wide)
     cuts.add_routes(app, store, encoders=encoders, limit=encoding, metrics=metrics, clock=clock)
     pictures.add_routes(app, store, encoders=encoders, quick=quick, slow=slow, metrics=metrics)

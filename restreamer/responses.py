@@ -43,6 +43,8 @@ def _compress(response: Response) -> None:
     wanted = request.accept_encodings["gzip"] > 0
     if not wanted or response.status_code != 200 or response.direct_passthrough:
         return
+    if response.get_etag() != (None, None) and not response.get_etag()[1]:
+        return  # a strong ETag names these very bytes (RFC 9110, 8.8.1)
     body = response.get_data()
     if len(body) < _LEAST_COMPRESSED_BYTES:
         return

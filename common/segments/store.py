@@ -32,7 +32,7 @@ from common.segments.path import (
     parse_name,
 )
 from common.segments.select import Sequence, best_sequence
-from common.segments.write import SegmentWriter
+from common.segments.write import SegmentWriter, write_tombstone
 from common.times import HOUR, Micros, TimeRange, format_hour, parse_hour
 
 logger = logging.getLogger(__name__)
@@ -52,16 +52,18 @@ class Stat:
     landed: Micros
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Hour:
     """What one hour's folder held when it was read.
 
     `segments` are sorted by start and are all that may be shown: no temp files, nothing that a
-    tombstone hides. `tombstones` are this folder's own. `names` are all final names of the folder
-    as replication compares them: visible segments and tombstones. `stats` is keyed by name.
+    tombstone hides; what one hides is in `hidden`. `tombstones` are this folder's own. `names` are
+    all final names of the folder as replication compares them: visible segments and tombstones.
+    `stats` is keyed by name.
     """
 
     segments: tuple[Segment, ...] = ()
+    hidden: tuple[Segment, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
     stats: dict[str, Stat] = field(default_factory=dict)
 
@@ -91,8 +93,10 @@ _NOTHING_LISTED = _Listing(0, False, {}, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
-class _Hidden:
-    """What the tombstones of a whole quality hide."""
+class Hidden:
+    """What the tombstones of a whole quality hide: all segments of these hashes, and all that start
+    within these ranges.
+    """
 
     hashes: frozenset[str] = frozenset()
     ranges: tuple[TimeRange, ...] = ()
@@ -102,6 +106,21 @@ class _Hidden:
             span.start <= segment.start < span.end for span in self.ranges
         )
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityState:
+    """What a quality's folders looked like, without reading those that have not changed.
+
+    `hours` maps each hour that has a folder to its mtime, or to 0 where that can't be trusted yet.
+    While an hour's mtime stays, and not 0, its folder is the same; what of it may be shown depends
+    on `hidden` too, which stays the very same object while no tombstone comes or goes.
+    """
+
+    hours: dict[str, int]
+    hidden: Hidden
+
+
+NO_QUALITY = QualityState(hours={}, hidden=Hidden())
 
 _Key = tuple[str, str, str]
 _HourTombstones = tuple[int, tuple[Tombstone, ...]]
@@ -124,9 +143,9 @@ class SegmentStore:
         self.base_dir = base_dir
         self._cached_hours = cached_hours
         self._listings: OrderedDict[_Key, _Listing] = OrderedDict()
-        self._hours: OrderedDict[_Key, tuple[_Listing, _Hidden, Hour]] = OrderedDict()
+        self._hours: OrderedDict[_Key, tuple[_Listing, Hidden, Hour]] = OrderedDict()
         self._tombstones: dict[tuple[str, str], dict[str, _HourTombstones]] = {}
-        self._hidden: dict[tuple[str, str], _Hidden] = {}
+        self._hidden: dict[tuple[str, str], Hidden] = {}
         self._logged: set[str] = set()
         self._bad_names = Counter(
             "wubloader_store_bad_names_total",
@@ -148,11 +167,36 @@ class SegmentStore:
             return []
         return [name for name in _folders(self.base_dir / channel / quality) if _is_hour(name)]
 
-    def hour(self, channel: str, quality: str, hour: str) -> Hour:
-        """What is there in one hour; an empty hour if there is no such folder."""
+    def hour(self, channel: str, quality: str, hour: str, hidden: Hidden | None = None) -> Hour:
+        """What is there in one hour; an empty hour if there is no such folder.
+
+        Who asks for many hours of a quality may say what `state` found hidden in it.
+        """
         if not (is_component(channel) and is_component(quality) and _is_hour(hour)):
             return EMPTY_HOUR
-        return self._hour((channel, quality, hour), self._hidden_in(channel, quality))
+        return self._hour((channel, quality, hour), hidden or self._hidden_in(channel, quality))
+
+    def state(self, channel: str, quality: str) -> QualityState:
+        """Which hours there are, and what the quality's tombstones hide, wherever they lie.
+
+        Costs one `stat` for each hour, and one reading for each hour that has changed.
+        """
+        if not (is_component(channel) and is_component(quality)):
+            return NO_QUALITY
+        key = (channel, quality)
+        known = self._tombstones.get(key, {})
+        current = {
+            hour: self._hour_tombstones((channel, quality, hour), known.get(hour))
+            for hour in self.hours(channel, quality)
+        }
+        hidden = self._hidden.get(key)
+        if hidden is None or _tombstones_of(current) != _tombstones_of(known):
+            hidden = _hidden(entry for _, entries in current.values() for entry in entries)
+        self._tombstones[key] = current
+        self._hidden[key] = hidden
+        return QualityState(
+            hours={hour: entry[0] for hour, entry in current.items()}, hidden=hidden
+        )
 
     def best(self, channel: str, quality: str, span: TimeRange) -> Sequence:
         """The best sequence for `span` (see `common.segments.select`).
@@ -182,9 +226,20 @@ class SegmentStore:
 
         Raises ValueError if a name is not a safe path component.
         """
+        return SegmentWriter(self._quality_dir(channel, quality), start, duration)
+
+    def add_tombstone(self, channel: str, quality: str, tombstone: Tombstone) -> bool:
+        """Write a tombstone, also for an hour that has no folder yet; False if it was there.
+
+        Raises ValueError if a name is not a safe path component, OSError where the disk does.
+        """
+        folder = self._quality_dir(channel, quality) / format_hour(tombstone.start)
+        return write_tombstone(folder / tombstone.name)
+
+    def _quality_dir(self, channel: str, quality: str) -> Path:
         if not (is_component(channel) and is_component(quality)):
             raise ValueError(f"{channel}/{quality} cannot be names of folders")
-        return SegmentWriter(self.base_dir / channel / quality, start, duration)
+        return self.base_dir / channel / quality
 
     def find_bytes(self, channel: str, quality: str, start: Micros, digest: str) -> Segment | None:
         """A full segment with these bytes in the hour of `start` or a neighbour of it, if any.
@@ -235,7 +290,7 @@ class SegmentStore:
         first, last = format_hour(span.start), format_hour(span.end - 1)
         return [name for name in self.hours(channel, quality) if first <= name <= last]
 
-    def _hour(self, key: _Key, hidden: _Hidden) -> Hour:
+    def _hour(self, key: _Key, hidden: Hidden) -> Hour:
         listing = self._listing(key)
         cached = self._hours.get(key)
         if cached and cached[0] is listing and cached[1] is hidden:
@@ -299,23 +354,8 @@ class SegmentStore:
             self._logged.add(path)
             logger.warning("ignored a file in %s: %s", folder, error)
 
-    def _hidden_in(self, channel: str, quality: str) -> _Hidden:
-        """What the quality's tombstones hide, in whichever hour they lie.
-
-        Costs one `stat` for each hour, and one reading for each hour that has changed.
-        """
-        key = (channel, quality)
-        known = self._tombstones.get(key, {})
-        current = {
-            hour: self._hour_tombstones((channel, quality, hour), known.get(hour))
-            for hour in self.hours(channel, quality)
-        }
-        hidden = self._hidden.get(key)
-        if hidden is None or _tombstones_of(current) != _tombstones_of(known):
-            hidden = _hidden(entry for _, entries in current.values() for entry in entries)
-        self._tombstones[key] = current
-        self._hidden[key] = hidden
-        return hidden
+    def _hidden_in(self, channel: str, quality: str) -> Hidden:
+        return self.state(channel, quality).hidden
 
     def _hour_tombstones(self, key: _Key, known: _HourTombstones | None) -> _HourTombstones:
         folder = self.base_dir.joinpath(*key)
@@ -339,20 +379,22 @@ class SegmentStore:
                     yield entry
 
 
-def _snapshot(listing: _Listing, hidden: _Hidden) -> Hour:
-    visible = sorted(
-        (segment for segment in listing.segments.values() if not hidden.hides(segment)),
-        key=lambda segment: (segment.start, segment.name),
-    )
+def _snapshot(listing: _Listing, hidden: Hidden) -> Hour:
+    segments = sorted(listing.segments.values(), key=lambda segment: (segment.start, segment.name))
     tombstones = sorted(listing.tombstones.values(), key=lambda entry: (entry.start, entry.name))
-    return Hour(segments=tuple(visible), tombstones=tuple(tombstones), stats=listing.stats)
+    return Hour(
+        segments=tuple(segment for segment in segments if not hidden.hides(segment)),
+        hidden=tuple(segment for segment in segments if hidden.hides(segment)),
+        tombstones=tuple(tombstones),
+        stats=listing.stats,
+    )
 
 
 def _tombstones_of(hours: dict[str, _HourTombstones]) -> list[tuple[Tombstone, ...]]:
     return [entries for _, (_, entries) in sorted(hours.items()) if entries]
 
 
-def _hidden(tombstones: Iterable[Tombstone]) -> _Hidden:
+def _hidden(tombstones: Iterable[Tombstone]) -> Hidden:
     hashes: set[str] = set()
     ranges: list[TimeRange] = []
     for entry in tombstones:
@@ -360,7 +402,7 @@ def _hidden(tombstones: Iterable[Tombstone]) -> _Hidden:
             hashes.add(entry.hash)
         elif entry.duration > 0:
             ranges.append(TimeRange(entry.start, entry.end))
-    return _Hidden(frozenset(hashes), tuple(ranges))
+    return Hidden(frozenset(hashes), tuple(ranges))
 
 
 def _shrink(cache: OrderedDict[_Key, Any], limit: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from common.errors import HashMismatch
 from common.files import sync
 from common.segments.path import Segment, SegmentType, encode_hash, format_name, parse_name
 from common.times import Micros, format_hour
@@ -81,9 +82,21 @@ class SegmentWriter:
             raise TypeError(f"{name} is not a segment")
         return segment
 
+    def commit_as(self, segment: Segment) -> None:
+        """Make the file durable under the name that another node gave to these very bytes.
+
+        `segment` lies in the hour of the `start` given first. Raises HashMismatch, and writes
+        nothing, if the bytes are not those of its hash.
+        """
+        if self._file is None:
+            self._file = self._open()
+        if self.hash != segment.hash:
+            raise HashMismatch(segment.name, self.hash)
+        self._publish(self._quality_dir / segment.hour / segment.name)
+
     def _open(self) -> BinaryIO:
         folder = self._quality_dir / format_hour(self._start)
-        _make_durable_folder(folder)
+        make_durable_folder(folder)
         name = format_name(self._start, self._duration, SegmentType.TEMP, str(uuid.uuid4()))
         self._temp = folder / name
         return self._temp.open("xb")
@@ -95,7 +108,7 @@ class SegmentWriter:
         os.fsync(self._file.fileno())
         self._file.close()
         os.utime(self._temp)
-        _make_durable_folder(final.parent)
+        make_durable_folder(final.parent)
         if final.exists():
             self._temp.unlink()
         else:
@@ -104,10 +117,21 @@ class SegmentWriter:
         self._temp = None
 
 
-def _make_durable_folder(folder: Path) -> None:
+def write_tombstone(path: Path) -> bool:
+    """Make an empty file, and its folder, durable; False if it was there already."""
+    make_durable_folder(path.parent)
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    sync(path.parent)
+    return True
+
+
+def make_durable_folder(folder: Path) -> None:
     """Create `folder` and what is missing above it, each entry flushed to its parent."""
     if folder.is_dir():
         return
-    _make_durable_folder(folder.parent)
+    make_durable_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync(folder.parent)

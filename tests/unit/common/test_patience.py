@@ -1,6 +1,6 @@
 """Leaving alone for a while what has just failed."""
 
-from cutter.patience import Patience
+from common.patience import Patience
 
 
 class Clock:

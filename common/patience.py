@@ -9,8 +9,6 @@ from common.retry import backoff
 
 K = TypeVar("K")
 
-_FIRST_SECONDS = 2.0
-_LIMIT_SECONDS = 300.0
 _KEPT = 10_000
 
 
@@ -24,17 +22,26 @@ class _Wait:
 class Patience(Generic[K]):
     """Counts failures by key, and says how long to leave each alone. Keeps the last 10,000 keys.
 
+    The first wait is `first_seconds`, each further one twice as long, up to `limit_seconds`.
     `clock` is monotonic, in seconds.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        first_seconds: float = 2.0,
+        limit_seconds: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._first_seconds = first_seconds
+        self._limit_seconds = limit_seconds
         self._clock = clock
         self._waiting: dict[K, _Wait] = {}
 
     def failed(self, key: K) -> int:
         """Note a failure; returns how many there have been."""
         entry = self._waiting.pop(key, None) or _Wait(
-            times=0, until=0.0, waits=backoff(_FIRST_SECONDS, _LIMIT_SECONDS)
+            times=0, until=0.0, waits=backoff(self._first_seconds, self._limit_seconds)
         )
         entry.times += 1
         entry.until = self._clock() + next(entry.waits)
