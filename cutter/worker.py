@@ -21,6 +21,7 @@ from common.events import EventState
 from common.media.cut import cut_to_file
 from common.media.encoders import EncoderPool
 from common.media.plan import CutPlan, plan_cut
+from common.patience import Patience
 from common.segments.store import SegmentStore
 from common.threads import in_thread
 from cutter.backends.base import Backend
@@ -37,7 +38,6 @@ from cutter.job import (
 )
 from cutter.keeper import LeaseKeeper
 from cutter.metrics import CutterMetrics
-from common.patience import Patience
 from cutter.queue import EventQueue
 
 logger = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from common.errors import HolesNotAllowed
 from common.media.encoders import EncoderPool
+from common.replication.readiness import Readiness
 from common.segments.store import SegmentStore
 from common.times import SECOND, Micros
 from common.web import create_app as create_base_app
@@ -37,7 +38,8 @@ def create_app(
 ) -> OpenAPI:
     """Everything that the restreamer answers. `clock` gives the time now."""
     metrics = RestreamerMetrics(registry)
-    app = create_base_app("restreamer", registry=registry, ready=lambda: _missing(store))
+    readiness = Readiness(store.base_dir)
+    app = create_base_app("restreamer", registry=registry, ready=lambda: _missing(store, readiness))
     app.config["MAX_CONTENT_LENGTH"] = pictures.MAX_BODY_BYTES
     add_to_every_response(app)
     recording = Recording(store, window=round(config.live_window_seconds * SECOND), metrics=metrics)
@@ -62,8 +64,9 @@ def create_app(
     return app
 
 
-def _missing(store: SegmentStore) -> Iterator[str]:
+def _missing(store: SegmentStore, readiness: Readiness) -> Iterator[str]:
     if not store.base_dir.is_dir():
         yield f"the segment store {store.base_dir} is not there"
     elif not os.access(store.base_dir, os.R_OK | os.X_OK):
         yield f"the segment store {store.base_dir} cannot be read"
+    yield from readiness.missing()

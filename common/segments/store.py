@@ -32,7 +32,7 @@ from common.segments.path import (
     parse_name,
 )
 from common.segments.select import Sequence, best_sequence
-from common.segments.write import SegmentWriter, write_tombstone
+from common.segments.write import SegmentWriter, write_tombstones
 from common.times import HOUR, Micros, TimeRange, format_hour, parse_hour
 
 logger = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ class SegmentStore:
         }
         hidden = self._hidden.get(key)
         if hidden is None or _tombstones_of(current) != _tombstones_of(known):
-            hidden = _hidden(entry for _, entries in current.values() for entry in entries)
+            hidden = hidden_by(entry for _, entries in current.values() for entry in entries)
         self._tombstones[key] = current
         self._hidden[key] = hidden
         return QualityState(
@@ -228,13 +228,17 @@ class SegmentStore:
         """
         return SegmentWriter(self._quality_dir(channel, quality), start, duration)
 
-    def add_tombstone(self, channel: str, quality: str, tombstone: Tombstone) -> bool:
-        """Write a tombstone, also for an hour that has no folder yet; False if it was there.
+    def add_tombstones(
+        self, channel: str, quality: str, hour: str, tombstones: Iterable[Tombstone]
+    ) -> int:
+        """Write tombstones of one hour, which need have no folder yet; returns how many are new.
 
         Raises ValueError if a name is not a safe path component, OSError where the disk does.
         """
-        folder = self._quality_dir(channel, quality) / format_hour(tombstone.start)
-        return write_tombstone(folder / tombstone.name)
+        if not _is_hour(hour):
+            raise ValueError(f"{hour} is no hour")
+        folder = self._quality_dir(channel, quality) / hour
+        return write_tombstones(folder, (tombstone.name for tombstone in tombstones))
 
     def _quality_dir(self, channel: str, quality: str) -> Path:
         if not (is_component(channel) and is_component(quality)):
@@ -394,7 +398,8 @@ def _tombstones_of(hours: dict[str, _HourTombstones]) -> list[tuple[Tombstone, .
     return [entries for _, (_, entries) in sorted(hours.items()) if entries]
 
 
-def _hidden(tombstones: Iterable[Tombstone]) -> Hidden:
+def hidden_by(tombstones: Iterable[Tombstone]) -> Hidden:
+    """What these tombstones hide."""
     hashes: set[str] = set()
     ranges: list[TimeRange] = []
     for entry in tombstones:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -117,15 +118,17 @@ class SegmentWriter:
         self._temp = None
 
 
-def write_tombstone(path: Path) -> bool:
-    """Make an empty file, and its folder, durable; False if it was there already."""
-    make_durable_folder(path.parent)
-    try:
-        path.touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    sync(path.parent)
-    return True
+def write_tombstones(folder: Path, names: Iterable[str]) -> int:
+    """Make empty files durable, and their folder; returns how many were not there already."""
+    make_durable_folder(folder)
+    written = 0
+    for name in names:
+        with contextlib.suppress(FileExistsError):
+            (folder / name).touch(exist_ok=False)
+            written += 1
+    if written:
+        sync(folder)
+    return written
 
 
 def make_durable_folder(folder: Path) -> None:

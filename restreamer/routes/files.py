@@ -10,6 +10,7 @@ from flask_openapi3 import OpenAPI
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound
 
+from common.extras import is_visible
 from common.segments.store import SegmentStore
 from common.times import parse_hour
 from restreamer.params import bool_param
@@ -21,9 +22,6 @@ _REVALIDATE = "public, no-cache"
 _HOUR_DEPTH = 4  # CHANNEL/QUALITY/HOUR/NAME
 TEMPLATES = "thumbnail_templates"
 """The folder of the store that holds them."""
-
-# How unfinished files are named, by us and by common tools.
-_UNFINISHED = (".temp", ".tmp", ".part")
 
 
 class ChannelPath(BaseModel):
@@ -81,7 +79,7 @@ def add_routes(app: OpenAPI, store: SegmentStore) -> None:
 
 def _file(store: SegmentStore, path: str) -> Response:
     parts = path.split("/")
-    if not all(map(_is_visible, parts)):
+    if not all(map(is_visible, parts)):
         raise NotFound
     if len(parts) == _HOUR_DEPTH and _is_hour(parts[2]):
         return _segment(store, parts)
@@ -128,30 +126,19 @@ def _is_hour(name: str) -> bool:
     return True
 
 
-def _is_visible(name: str) -> bool:
-    """Whether a path's component may be shown. `..` is hidden like all that begins with a dot."""
-    return (
-        bool(name)
-        and not name.startswith(".")
-        and not name.endswith(_UNFINISHED)
-        and "\0" not in name
-        and "-temp-" not in name
-    )
-
-
 def _below(base_dir: Path, folder: str) -> list[str]:
     """Paths, relative to `folder`, of the files below it; none if there is no such folder."""
     parts = folder.split("/")
-    if not all(map(_is_visible, parts)):
+    if not all(map(is_visible, parts)):
         return []
     return sorted(_walk(base_dir.joinpath(*parts)))
 
 
 def _walk(root: Path) -> Iterator[str]:
     for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if _is_visible(name)]
+        folders[:] = [name for name in folders if is_visible(name)]
         for name in names:
-            if _is_visible(name):
+            if is_visible(name):
                 yield (Path(folder) / name).relative_to(root).as_posix()
 
 
