@@ -99,6 +99,18 @@ _RATE = click.FloatRange(min=1000)
     help="Ask each node what is new every so many seconds.",
 )
 @click.option(
+    "--answer-seconds",
+    type=click.FloatRange(min=0.5),
+    default=20.0,
+    help="A node may take so long to answer what it has.",
+)
+@click.option(
+    "--transfer-seconds",
+    type=click.FloatRange(min=0.5),
+    default=120.0,
+    help="The transfer of one file may take so long (longer with a limit of bandwidth).",
+)
+@click.option(
     "--download-concurrency",
     type=click.IntRange(min=1, max=100),
     default=4,
@@ -139,6 +151,8 @@ def config_of(
     delete_old: bool,
     recent_cutoff: float,
     interval_seconds: float,
+    answer_seconds: float,
+    transfer_seconds: float,
     download_concurrency: int,
     bandwidth: float | None,
     node_bandwidth: float | None,
@@ -167,6 +181,8 @@ def config_of(
         delete_old=delete_old,
         recent_cutoff=recent_cutoff,
         interval=interval_seconds,
+        answer_seconds=answer_seconds,
+        transfer_seconds=transfer_seconds,
         download_concurrency=download_concurrency,
         bandwidth=bandwidth,
         node_bandwidth=node_bandwidth,

@@ -28,6 +28,8 @@ class Config:
     delete_old: bool
     recent_cutoff: float
     interval: float
+    answer_seconds: float
+    transfer_seconds: float
     download_concurrency: int
     bandwidth: float | None
     node_bandwidth: float | None

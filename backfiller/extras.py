@@ -8,7 +8,7 @@ import os
 import uuid
 from pathlib import Path
 
-from backfiller.limits import Bandwidth
+from backfiller.limits import Allowance
 from common.errors import BadAnswer
 from common.files import sync
 from common.replication.peer import Peer
@@ -16,17 +16,15 @@ from common.segments.write import make_durable_folder
 from common.threads import in_thread
 
 LIMIT_BYTES = 64 * 1024 * 1024
-_SECONDS = 120.0
 
 
 class ExtrasCopier:
     """Copies extras from one node."""
 
-    def __init__(self, *, base_dir: Path, peer: Peer, limits: tuple[Bandwidth, ...]) -> None:
+    def __init__(self, *, base_dir: Path, peer: Peer, allowance: Allowance) -> None:
         self._base_dir = base_dir
         self._peer = peer
-        self._limits = limits
-        self._seconds = _SECONDS + sum(limit.seconds_for(LIMIT_BYTES) for limit in limits)
+        self._allowance = allowance
 
     def missing(self, folder: str) -> list[str]:
         """Paths below `folder` that the node has and we lack. Raises FetchError."""
@@ -35,14 +33,14 @@ class ExtrasCopier:
 
     def copy(self, folder: str, path: str) -> int:
         """Fetch one file; returns its bytes. Raises FetchError, or OSError where the disk does."""
-        with self._peer.open(folder, path, deadline_seconds=self._seconds) as response:
+        deadline_seconds = self._allowance.deadline_seconds(LIMIT_BYTES)
+        with self._peer.open(folder, path, deadline_seconds=deadline_seconds) as response:
             body = bytearray()
             for chunk in response.chunks():
                 body += chunk
                 if len(body) > LIMIT_BYTES:
                     raise BadAnswer(response.url, f"it is longer than {LIMIT_BYTES} bytes")
-                for limit in self._limits:
-                    limit.spend(len(chunk))
+                self._allowance.spend(len(chunk))
         in_thread(_write, self._path(folder, path), bytes(body))
         return len(body)
 

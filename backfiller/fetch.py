@@ -8,7 +8,7 @@ is when *it* appeared, and playlists that are being played depend on that.
 
 import time
 
-from backfiller.limits import Bandwidth
+from backfiller.limits import Allowance
 from backfiller.plan import Wanted
 from backfiller.work import Place
 from common.errors import BadAnswer, HashMismatch
@@ -21,20 +21,18 @@ from common.threads import in_thread
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """No segment is longer."""
-_SECONDS = 120.0
 _PIECE_BYTES = 512 * 1024
 _HIDDEN_SECONDS = 1.0
 
 
 class Fetcher:
-    """Fetches from one node. `limits` are those of this node and of all."""
+    """Fetches from one node."""
 
-    def __init__(self, *, store: SegmentStore, peer: Peer, limits: tuple[Bandwidth, ...]) -> None:
+    def __init__(self, *, store: SegmentStore, peer: Peer, allowance: Allowance) -> None:
         self._store = store
         self._peer = peer
-        self._limits = limits
+        self._allowance = allowance
         self._hidden_then: dict[tuple[str, str], tuple[float, Hidden]] = {}
-        self._seconds = _SECONDS + sum(limit.seconds_for(LIMIT_BYTES) for limit in limits)
 
     def is_wanted(self, place: Place, segment: Segment) -> bool:
         """Whether it is neither here already nor hidden by a tombstone."""
@@ -57,7 +55,7 @@ class Fetcher:
             place.quality,
             place.hour,
             segment.name,
-            deadline_seconds=self._seconds,
+            deadline_seconds=self._allowance.deadline_seconds(LIMIT_BYTES),
         ) as response:
             _check_length(response)
             with self._store.writer(
@@ -76,8 +74,7 @@ class Fetcher:
             total_bytes += len(chunk)
             if total_bytes > LIMIT_BYTES:
                 raise BadAnswer(response.url, f"it is longer than {LIMIT_BYTES} bytes")
-            for limit in self._limits:
-                limit.spend(len(chunk))
+            self._allowance.spend(len(chunk))
             piece += chunk
             if len(piece) >= _PIECE_BYTES:
                 in_thread(writer.write, bytes(piece))

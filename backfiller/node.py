@@ -18,7 +18,7 @@ from backfiller.extras import ExtrasCopier
 from backfiller.failures import Failures
 from backfiller.fetch import Fetcher
 from backfiller.first_pass import FirstPass, Look
-from backfiller.limits import Bandwidth
+from backfiller.limits import Allowance, Bandwidth
 from backfiller.metrics import BackfillerMetrics
 from backfiller.patience import ObjectPatience
 from backfiller.watch import QualityWatch, span_of
@@ -70,13 +70,19 @@ class NodeWorker:
             read_seconds=_STALL_SECONDS,
             strict=True,
         )
-        self._peer = Peer(node, self._http)
+        self._peer = Peer(node, self._http, answer_seconds=config.answer_seconds)
         self._failed = Failures(node.name, shared.metrics)
         self._patience = ObjectPatience()
         self._work = WorkList(shared.claims)
-        limits = (shared.bandwidth, Bandwidth(config.node_bandwidth))
-        self._fetcher = Fetcher(store=shared.store, peer=self._peer, limits=limits)
-        self._extras = ExtrasCopier(base_dir=config.base_dir, peer=self._peer, limits=limits)
+        allowance = Allowance(
+            shared.bandwidth, Bandwidth(config.node_bandwidth), seconds=config.transfer_seconds
+        )
+        self._fetcher = Fetcher(store=shared.store, peer=self._peer, allowance=allowance)
+        self._extras = ExtrasCopier(
+            base_dir=config.base_dir,
+            peer=self._peer,
+            allowance=allowance,
+        )
         self._watches = {
             (channel, quality): self._watch(channel, quality)
             for channel in config.channels

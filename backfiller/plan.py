@@ -28,12 +28,14 @@ class Wanted:
 class Plan:
     """`wanted` are in random order, so that several nodes are not asked for the same at once.
 
-    `recent` counts what is left to the downloader, `postponed` what failed a short while ago.
+    `recent` counts what is left to the downloader, `postponed` what failed a short while ago and is
+    to be tried again in `postponed_seconds` at the earliest.
     """
 
     wanted: tuple[Wanted, ...]
     recent: int
     postponed: int
+    postponed_seconds: float = 0.0
 
     @property
     def is_settled(self) -> bool:
@@ -68,25 +70,31 @@ def plan_segments(
     *,
     twins: Mapping[str, Segment],
     cutoff: Micros,
-    must_wait: Callable[[Segment], bool],
+    seconds_left: Callable[[Segment], float],
     rng: random.Random,
 ) -> Plan:
     """Decide what to do about each segment that is missing.
 
     `twins` are the segments that are here, in this hour and its neighbours, by hash. What starts at
-    `cutoff` or later is left to the downloader.
+    `cutoff` or later is left to the downloader; what has `seconds_left` is left alone for so long.
     """
-    recent = postponed = 0
+    recent = 0
+    waits: list[float] = []
     wanted = []
     for segment in missing:
         if segment.start >= cutoff:
             recent += 1
-        elif must_wait(segment):
-            postponed += 1
+        elif seconds := seconds_left(segment):
+            waits.append(seconds)
         else:
             wanted.append(Wanted(segment=segment, twin=twins.get(segment.hash)))
     rng.shuffle(wanted)
-    return Plan(wanted=tuple(wanted), recent=recent, postponed=postponed)
+    return Plan(
+        wanted=tuple(wanted),
+        recent=recent,
+        postponed=len(waits),
+        postponed_seconds=min(waits, default=0.0),
+    )
 
 
 def is_within(hour: str, *, start: Micros, now: Micros) -> bool:

@@ -46,7 +46,6 @@ _AT_ONCE = 4
 _LEGACY_FACTOR = 8
 """A node without digests is asked so many times less often: each look asks for every hour."""
 _RETRY_LIMIT_SECONDS = 60.0
-_POSTPONED_SECONDS = 60.0
 
 
 class Failed(Protocol):
@@ -210,8 +209,11 @@ class QualityWatch:
             ours, value = in_thread(self._index.hour, *self._names, hour)
         plan = in_thread(self._plan, hour, listing, ours, span)
         self._work.put(self._place(hour), theirs, plan.wanted, keep=keep)
-        if plan.is_settled or (plan.postponed and not plan.wanted):
-            self._settle(hour, value, theirs, listing, span, postponed=not plan.is_settled)
+        if plan.is_settled:
+            self._settle(hour, value, theirs, listing, span)
+        elif plan.postponed and not (plan.wanted or plan.recent):
+            until = time.monotonic() + plan.postponed_seconds
+            self._settled[hour] = _Settled(value, theirs, until)
 
     def _take_tombstones(self, hour: str, listing: Listing, ours: Hour) -> bool:
         tombstones = missing_tombstones(listing, ours)
@@ -239,7 +241,7 @@ class QualityWatch:
             missing,
             twins=self._twins(hour, ours) if missing else {},
             cutoff=span.cutoff,
-            must_wait=lambda entry: self._patience.must_wait(*place.path, entry.name),
+            seconds_left=lambda entry: self._patience.seconds_left(*place.path, entry.name),
             rng=self._rng,
         )
 
@@ -252,13 +254,10 @@ class QualityWatch:
             near.append(self._store.hour(*self._names, name))
         return {entry.hash: entry for found in near for entry in found.segments}
 
-    def _settle(
-        self, hour: str, ours: int, theirs: int, listing: Listing, span: Span, *, postponed: bool
-    ) -> None:
-        """Remember that there is nothing to do with these two digests (for now, if postponed)."""
+    def _settle(self, hour: str, ours: int, theirs: int, listing: Listing, span: Span) -> None:
+        """Remember that there is nothing to do while the two have these digests."""
         if in_thread(digest_of, listing.names) == theirs:
-            until = time.monotonic() + (_POSTPONED_SECONDS if postponed else float("inf"))
-            self._settled[hour] = _Settled(ours, theirs, until)
+            self._settled[hour] = _Settled(ours, theirs, float("inf"))
         elif theirs >= 0 and parse_hour(hour) + 2 * HOUR < span.now:
             # It may have changed between two answers; but an hour of the past hardly does again.
             self._patience.failed(*self._place(hour).path)

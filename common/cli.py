@@ -6,7 +6,7 @@ form wins; ports exist only in the long form, since no two services can share on
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -26,18 +26,30 @@ class ServiceCommand(click.Command):
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
-        service = name.upper().replace(".", "_")  # demo.origin
-        for param in self.params:
-            if param.name is None or param.envvar is not None:
-                continue
-            flag = _flag(param)
-            param.envvar = [f"WUBLOADER_{service}_{flag}"]
-            if param.name not in _OWN_VARIABLE_ONLY:
-                param.envvar.append(f"WUBLOADER_{flag}")
-            if isinstance(param, click.Option):
-                param.show_envvar = True
-                if param.show_default is None:
-                    param.show_default = True
+        _declare_variables(name, self.params)
+
+
+class ServiceGroup(click.Group):
+    """A click group whose own parameters are also environment variables."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        _declare_variables(name, self.params)
+
+
+def _declare_variables(name: str, params: Iterable[click.Parameter]) -> None:
+    service = name.upper().replace(".", "_")  # demo.origin
+    for param in params:
+        if param.name is None or param.envvar is not None:
+            continue
+        flag = _flag(param)
+        param.envvar = [f"WUBLOADER_{service}_{flag}"]
+        if param.name not in _OWN_VARIABLE_ONLY:
+            param.envvar.append(f"WUBLOADER_{flag}")
+        if isinstance(param, click.Option):
+            param.show_envvar = True
+            if param.show_default is None:
+                param.show_default = True
 
 
 def _flag(param: click.Parameter) -> str:
@@ -50,6 +62,15 @@ def service_command(name: str) -> Callable[[Callable[..., int]], ServiceCommand]
 
     def decorate(function: Callable[..., int]) -> ServiceCommand:
         return click.command(name, cls=ServiceCommand)(function)
+
+    return decorate
+
+
+def service_group(name: str) -> Callable[[Callable[..., None]], ServiceGroup]:
+    """Decorate the function that takes what all commands of a group share."""
+
+    def decorate(function: Callable[..., None]) -> ServiceGroup:
+        return click.group(name, cls=ServiceGroup)(function)
 
     return decorate
 

@@ -56,5 +56,9 @@ class Patience(Generic[K]):
 
     def must_wait(self, key: K) -> bool:
         """Whether it failed so recently that it is to be left alone."""
+        return self.seconds_left(key) > 0
+
+    def seconds_left(self, key: K) -> float:
+        """How long it is to be left alone from now on; 0 if it need not be."""
         entry = self._waiting.get(key)
-        return entry is not None and self._clock() < entry.until
+        return max(0.0, entry.until - self._clock()) if entry else 0.0

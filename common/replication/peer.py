@@ -26,8 +26,6 @@ from common.segments.path import is_component
 from common.threads import in_thread
 from common.times import parse_hour
 
-_SMALL_SECONDS = 20.0
-"""For a listing, from the connection to its last byte."""
 _LISTING_BYTES = 4 * 1024 * 1024
 _MOST_NAMES = 20_000
 """In one listing. An hour of half-second segments has 7,200."""
@@ -44,11 +42,15 @@ class Answer:
 
 
 class Peer:
-    """One other node. Every method raises FetchError."""
+    """One other node. Every method raises FetchError.
 
-    def __init__(self, node: Node, http: HttpClient) -> None:
+    `answer_seconds` is how long a listing may take, from the connection to its last byte.
+    """
+
+    def __init__(self, node: Node, http: HttpClient, *, answer_seconds: float = 20.0) -> None:
         self.node = node
         self._http = http
+        self._answer_seconds = answer_seconds
 
     def digest(self, channel: str, quality: str, known: Answer | None = None) -> Answer | None:
         """What the node has now; `known` itself if that has not changed.
@@ -58,7 +60,9 @@ class Peer:
         headers = {"If-None-Match": known.etag} if known and known.etag else {}
         url = self._url("digest", channel, quality)
         try:
-            with self._http.get(url, deadline_seconds=_SMALL_SECONDS, headers=headers) as response:
+            with self._http.get(
+                url, deadline_seconds=self._answer_seconds, headers=headers
+            ) as response:
                 if known is not None and response.status == NOT_MODIFIED:
                     return known
                 body = response.read(digests.LIMIT_BYTES)
@@ -101,7 +105,7 @@ class Peer:
 
     def _names(self, *parts: str, query: str = "") -> list[str]:
         url = self._url(*parts) + query
-        with self._http.get(url, deadline_seconds=_SMALL_SECONDS) as response:
+        with self._http.get(url, deadline_seconds=self._answer_seconds) as response:
             body = response.read(_LISTING_BYTES)
         try:
             value: Any = in_thread(json.loads, body)

@@ -16,11 +16,12 @@ Example: `45:51.608000-2.0-full-7IS92rssMzoSBQDIevHStbTNy-URRV3Vw-jzZ6pwOZM.ts` 
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 from common.errors import BadSegmentName
-from common.times import HOUR, MINUTE, SECOND, Micros, format_hour, parse_hour
+from common.times import HOUR, MINUTE, SECOND, Micros, TimeRange, format_hour, parse_hour
 
 SEGMENT_SUFFIX = ".ts"
 TOMBSTONE_SUFFIX = ".tombstone"
@@ -83,6 +84,12 @@ class Segment:
         """The name without its suffix; a tombstone of the same stem hides this segment."""
         return self.name.removesuffix(SEGMENT_SUFFIX)
 
+    @property
+    def tombstone(self) -> "Tombstone":
+        """The one that hides this segment."""
+        name = self.stem + TOMBSTONE_SUFFIX
+        return Tombstone(start=self.start, duration=self.duration, hash=self.hash, name=name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
@@ -98,6 +105,11 @@ class Tombstone:
     @property
     def end(self) -> Micros:
         return self.start + self.duration
+
+    @property
+    def hour(self) -> str:
+        """The folder that the file lies in."""
+        return format_hour(self.start)
 
     @property
     def stem(self) -> str:
@@ -140,6 +152,18 @@ def _tombstone(
     return Tombstone(start=start, duration=duration, hash=digest, name=name)
 
 
+_LONGEST_RANGE: Micros = 24 * HOUR
+"""Of one range tombstone that we write; a name has room for 99,999 s."""
+
+
+def range_tombstones(span: TimeRange) -> Iterator[Tombstone]:
+    """Tombstones that together hide all that starts within `span`, each of a day at most."""
+    for start in range(span.start, span.end, _LONGEST_RANGE):
+        duration = min(_LONGEST_RANGE, span.end - start)
+        name = f"{_time_in_hour(start)}-{_seconds(duration)}-any{TOMBSTONE_SUFFIX}"
+        yield Tombstone(start=start, duration=duration, hash=None, name=name)
+
+
 def format_name(
     start: Micros, duration: Micros, kind: SegmentType, digest: str, suffix: str = SEGMENT_SUFFIX
 ) -> str:
@@ -148,13 +172,19 @@ def format_name(
     >>> format_name(45 * MINUTE + 51_608_000, 2_000_000, SegmentType.FULL, "h" * 43)
     '45:51.608000-2.0-full-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh.ts'
     """
+    return f"{_time_in_hour(start)}-{_seconds(duration)}-{kind.value}-{digest}{suffix}"
+
+
+def _time_in_hour(start: Micros) -> str:
     minute, rest = divmod(start % HOUR, MINUTE)
     second, micros = divmod(rest, SECOND)
+    return f"{minute:02d}:{second:02d}.{micros:06d}"
+
+
+def _seconds(duration: Micros) -> str:
     whole, part = divmod(duration, SECOND)
     decimals = f"{part:06d}".rstrip("0") or "0"
-    return (
-        f"{minute:02d}:{second:02d}.{micros:06d}-{whole}.{decimals}-{kind.value}-{digest}{suffix}"
-    )
+    return f"{whole}.{decimals}"
 
 
 def encode_hash(digest: bytes) -> str:
