@@ -45,6 +45,7 @@ class _Options:
 @click.pass_context
 def command(
     context: click.Context,
+    *,
     base_dir: Path,
     static_nodes: tuple[Node, ...],
     node_file: Path | None,
@@ -98,6 +99,7 @@ def _moment(context: click.Context, param: click.Parameter, value: str | None) -
 @click.pass_obj
 def tombstone(
     options: _Options,
+    *,
     channel: str | None,
     start: Micros | None,
     end: Micros | None,
@@ -139,7 +141,7 @@ def tombstone(
 @click.option("--yes", is_flag=True, help="Do it, rather than only show what would be deleted.")
 @click.option("--no-other-nodes", is_flag=True, help="There are no other nodes to ask.")
 @click.pass_obj
-def purge(options: _Options, channel: str | None, yes: bool, no_other_nodes: bool) -> int:
+def purge(options: _Options, *, channel: str | None, yes: bool, no_other_nodes: bool) -> int:
     """Delete from this node's store the files that tombstones hide which every node has.
 
     The tombstones stay. What some node does not know of yet is left.

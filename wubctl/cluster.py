@@ -62,10 +62,8 @@ class Cluster:
                     found[f"{segment.hour}/{segment.name}"] = segment
             except FetchError as exc:
                 silent.append(Unreachable(node=peer.node.name, reason=str(exc)))
-        within = {
-            key: entry for key, entry in found.items() if span.start <= entry.start < span.end
-        }
-        return within, silent
+        within = (entry for entry in found.items() if span.start <= entry[1].start < span.end)
+        return dict(within), silent
 
     def own_tombstones(self, channel: str, quality: str) -> dict[tuple[str, str], Tombstone]:
         """This node's tombstones, by hour and name."""

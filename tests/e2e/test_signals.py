@@ -57,6 +57,11 @@ def _restreamer(folder: Path, dsn: str) -> list[str]:
     return ["--base-dir", str(folder)]
 
 
+def _backfiller(folder: Path, dsn: str) -> list[str]:
+    options = ["--base-dir", str(folder), "--database", dsn]
+    return ["demo", *options, "--static-nodes", "http://127.0.0.1:9", "--interval-seconds", "0.2"]
+
+
 def _cutter(folder: Path, dsn: str) -> list[str]:
     locations = {"local": {"type": "local", "path": str(folder / "videos")}}
     options = ["--name", "signals", "--config", json.dumps(locations), "--database", dsn]
@@ -80,6 +85,7 @@ SERVICES = {
     for service in (
         Service(module="downloader", port_flag="--metrics-port", arguments=_downloader),
         Service(module="restreamer", port_flag="--port", arguments=_restreamer),
+        Service(module="backfiller", port_flag="--metrics-port", arguments=_backfiller),
         Service(module="cutter", port_flag="--metrics-port", arguments=_cutter),
         Service(module="thrimshim", port_flag="--port", arguments=_thrimshim),
         Service(module="demo.origin", port_flag="--port", arguments=_origin),

@@ -61,8 +61,8 @@ class Reply(BaseHTTPRequestHandler):
 
 @dataclass
 class HostilePeer:
-    """`hours` maps each hour to the bytes of the files in it. `tricks` are tried in order; each is a
-    pattern of the whole path and what to answer there.
+    """`hours` maps each hour to the bytes of the files in it. Each of `tricks` is a pattern of the
+    whole path, and what to answer there; the first that fits counts.
     """
 
     hours: dict[str, dict[str, bytes]] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 from common.segments.path import SegmentType
@@ -255,12 +256,16 @@ def test_killed_again_and_again_it_ends_up_equal_and_holds_whole_files_only(
         count = len(here.shown())
         backfiller = here.replicate(there.url, options=("--bandwidth", "4000000"))
         goal = min(count + rng.randrange(1, 25), 159)
-        wait_until(lambda goal=goal: len(here.shown()) > goal, "more is here", interval=0.01)
+        wait_until(partial(_has_more_than, here, goal), "more is here", interval=0.01)
         backfiller.kill()
         theirs = there.shown()
         assert all(theirs[path] == data for path, data in here.shown().items())
     assert here.replicate_once(there.url) == 0
     assert here.shown() == there.shown()
+
+
+def _has_more_than(replica: Replica, count: int) -> bool:
+    return len(replica.shown()) > count
 
 
 def test_a_node_that_is_down_delays_nothing_and_is_copied_from_when_it_is_back(
