@@ -1,6 +1,7 @@
 """Digests over HTTP."""
 
 import json
+import shutil
 
 import requests
 
@@ -34,11 +35,14 @@ def test_who_has_it_already_is_told_so_and_the_etag_is_strong(node: Node) -> Non
 def test_another_segment_or_tombstone_is_another_digest(node: Node) -> None:
     folder = node.base_dir / "digest-test" / "source" / "2026-07-01T12"
     folder.mkdir(parents=True)
-    seen = {get(node, "/digest/digest-test/source").headers["ETag"]}
-    name = node.stored["source"][0].path.name
-    for path in (folder / name, (folder / name).with_suffix(".tombstone")):
-        path.touch()
-        seen.add(get(node, "/digest/digest-test/source").headers["ETag"])
+    try:
+        seen = {get(node, "/digest/digest-test/source").headers["ETag"]}
+        name = node.stored["source"][0].path.name
+        for path in (folder / name, (folder / name).with_suffix(".tombstone")):
+            path.touch()
+            seen.add(get(node, "/digest/digest-test/source").headers["ETag"])
+    finally:
+        shutil.rmtree(node.base_dir / "digest-test")
     assert len(seen) == 3
 
 
