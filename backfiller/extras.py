@@ -10,9 +10,8 @@ from pathlib import Path
 
 from backfiller.limits import Allowance
 from common.errors import BadAnswer
-from common.files import sync
+from common.files import make_durable_folder, sync
 from common.replication.peer import Peer
-from common.segments.write import make_durable_folder
 from common.threads import in_thread
 
 LIMIT_BYTES = 64 * 1024 * 1024

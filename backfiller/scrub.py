@@ -25,11 +25,10 @@ from pathlib import Path
 from backfiller.limits import Bandwidth
 from backfiller.metrics import BackfillerMetrics
 from common.daemon import Stop
-from common.files import sync
-from common.replication.readiness import FOLDER, write_whole
+from common.files import make_durable_folder, sync, write_whole
+from common.replication.readiness import FOLDER
 from common.segments.path import Segment, encode_hash
 from common.segments.store import SegmentStore
-from common.segments.write import make_durable_folder
 from common.threads import in_thread
 
 logger = logging.getLogger(__name__)

@@ -20,11 +20,11 @@ from common import logs
 from common.daemon import Daemon, Stop
 from common.db.database import Database
 from common.errors import ConfigError
+from common.files import make_durable_folder
 from common.http import HttpClientMetrics
 from common.replication.index import DigestIndex
 from common.replication.nodes import NodeSources
 from common.segments.store import SegmentStore
-from common.segments.write import make_durable_folder
 from common.web import HttpServer, create_app, new_registry
 
 logger = logging.getLogger(__name__)

@@ -11,3 +11,19 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_durable_folder(folder: Path) -> None:
+    """Create `folder` and what is missing above it, each entry flushed to its parent."""
+    if folder.is_dir():
+        return
+    make_durable_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync(folder.parent)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a small file so that a reader sees the old text or the new."""
+    temp = path.with_name(f"{path.name}.temp")
+    temp.write_text(text, "utf-8")
+    temp.replace(path)

@@ -7,9 +7,9 @@ node that has deleted it: once all know, nothing can bring it back. The tombston
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from common.files import sync
 from common.segments.path import Segment, Tombstone
 from common.segments.store import hidden_by
-from common.segments.write import sync_folder
 from wubctl.cluster import Cluster, Names, Unreachable
 from wubctl.tombstones import ask_all
 
@@ -64,5 +64,5 @@ def delete(cluster: Cluster, purge: Purge) -> int:
     for path in paths:
         path.unlink(missing_ok=True)
     for folder in {path.parent for path in paths}:
-        sync_folder(folder)
+        sync(folder)
     return len(paths)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 
-from common.segments.write import make_durable_folder
+from common.files import make_durable_folder, write_whole
 
 FOLDER = ".replication"
 ALIVE_SECONDS = 60.0
@@ -42,13 +42,6 @@ def write_state(base_dir: Path, state: Tombstones) -> None:
     """Blocks on the disk. Raises OSError where that does."""
     make_durable_folder(base_dir / FOLDER)
     write_whole(_path(base_dir), json.dumps({"tombstones": state.value}))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a small file so that a reader sees the old text or the new."""
-    temp = path.with_name(f"{path.name}.temp")
-    temp.write_text(text, "utf-8")
-    temp.replace(path)
 
 
 class Readiness:

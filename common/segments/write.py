@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from common.errors import HashMismatch
-from common.files import sync
+from common.files import make_durable_folder, sync
 from common.segments.path import Segment, SegmentType, encode_hash, format_name, parse_name
 from common.times import Micros, format_hour
 
@@ -129,12 +129,3 @@ def write_tombstones(folder: Path, names: Iterable[str]) -> int:
     if written:
         sync(folder)
     return written
-
-
-def make_durable_folder(folder: Path) -> None:
-    """Create `folder` and what is missing above it, each entry flushed to its parent."""
-    if folder.is_dir():
-        return
-    make_durable_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync(folder.parent)
