@@ -23,6 +23,7 @@ LIMIT_BYTES = 64 * 1024 * 1024
 """No segment is longer."""
 _PIECE_BYTES = 512 * 1024
 _HIDDEN_SECONDS = 1.0
+_WRITE_SECONDS = 10.0
 
 
 class Fetcher:
@@ -69,16 +70,18 @@ class Fetcher:
     def _receive(self, response: Response, writer: SegmentWriter) -> None:
         """Stream the body to disk, in pieces worth a thread's while."""
         piece = bytearray()
-        total_bytes = 0
+        total_bytes, written = 0, time.monotonic()
         for chunk in response.chunks(_PIECE_BYTES):
             total_bytes += len(chunk)
             if total_bytes > LIMIT_BYTES:
                 raise BadAnswer(response.url, f"it is longer than {LIMIT_BYTES} bytes")
             self._allowance.spend(len(chunk))
             piece += chunk
-            if len(piece) >= _PIECE_BYTES:
+            # A temp file that nobody writes to for long is taken for one of a dead process.
+            if len(piece) >= _PIECE_BYTES or time.monotonic() - written > _WRITE_SECONDS:
                 in_thread(writer.write, bytes(piece))
                 piece.clear()
+                written = time.monotonic()
         in_thread(writer.write, bytes(piece))
 
     def _is_wanted(self, place: Place, segment: Segment) -> bool:

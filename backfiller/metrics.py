@@ -31,6 +31,11 @@ class BackfillerMetrics:
             "Hours that were deleted because they are older than --start.",
             registry=registry,
         )
+        self.swept = Counter(
+            "wubloader_backfiller_swept_temp_files_total",
+            "Temp files of crashed processes that were deleted.",
+            registry=registry,
+        )
         self._scrubbing(registry)
 
     def forget(self, look: tuple[str, str, str]) -> None:

@@ -25,6 +25,7 @@ from backfiller.watch import QualityWatch, span_of
 from backfiller.work import Claims, Place, Task, WorkList
 from common.daemon import Stop
 from common.errors import FetchError, HashMismatch
+from common.files import FULL_DISK
 from common.http import HttpClient, HttpClientMetrics
 from common.replication.index import DigestIndex
 from common.replication.nodes import Node
@@ -189,7 +190,11 @@ class NodeWorker:
             self._patience.failed(*path, *([name] if name else []))
             self._note_failure(f"{'/'.join(path)}/{name}", exc)
         except OSError as exc:
-            self._note_disk(f"{'/'.join(path)}/{name}", exc)
+            if exc.errno in FULL_DISK:
+                self._wait_for_room()
+            else:
+                self._patience.failed(*path, *([name] if name else []))
+            self._note_failure(f"{'/'.join(path)}/{name}", exc)
         else:
             self._patience.went_well(*path, name)
 
@@ -207,11 +212,10 @@ class NodeWorker:
         self._metrics.received.labels(self.node.name).inc(size_bytes)
         self._metrics.disk_full.set(0)
 
-    def _note_disk(self, what: str, error: OSError) -> None:
+    def _wait_for_room(self) -> None:
         """It is not the node's fault, and other files will not fare better."""
         self._shared.disk_free_at = time.monotonic() + _DISK_SECONDS
         self._metrics.disk_full.set(1)
-        self._note_failure(what, error)
 
     # Extras
 

@@ -25,12 +25,15 @@ from common.http import HttpClientMetrics
 from common.replication.index import DigestIndex
 from common.replication.nodes import NodeSources
 from common.segments.store import SegmentStore
+from common.segments.sweep import Sweeper
 from common.web import HttpServer, create_app, new_registry
 
 logger = logging.getLogger(__name__)
 
 _NODES_SECONDS = 10.0
 _CHECK_SECONDS = 0.2
+_TEMP_AGE_SECONDS = 600.0
+"""Longer than any pause of a transfer."""
 _CACHED_HOURS = 48
 """Digests are kept for all hours; names only for those that are being worked on."""
 
@@ -88,6 +91,9 @@ class BackfillerService:
             self.is_incomplete = any(worker.failures for worker in self._workers.values())
             for worker in self._workers.values():
                 worker.close()
+
+    def sweeper(self) -> Sweeper:
+        return Sweeper(self._store, age_seconds=_TEMP_AGE_SECONDS, swept=self._metrics.swept)
 
     def retention(self) -> Retention:
         return Retention(
@@ -154,6 +160,7 @@ def run(config: Config) -> int:
     )
     daemon.spawn("first pass", service.first_pass.run)
     daemon.spawn("nodes", service.replicate)
+    daemon.spawn("sweeper", service.sweeper().run)
     if config.delete_old:
         daemon.spawn("retention", service.retention().run)
     if config.scrub_rate and not config.run_once:

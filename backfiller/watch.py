@@ -46,6 +46,8 @@ _AT_ONCE = 4
 _LEGACY_FACTOR = 8
 """A node without digests is asked so many times less often: each look asks for every hour."""
 _RETRY_LIMIT_SECONDS = 60.0
+_DOUBT_SECONDS = 600.0
+"""An hour whose names do not add up to its digest is listed again after so long."""
 
 
 class Failed(Protocol):
@@ -98,7 +100,10 @@ class QualityWatch:
         self._store = store
         self._index = index
         self._work = work
-        self._patience = patience
+        # Files that can't be had must not keep us from an hour's tombstones: listings wait apart.
+        self._fetching = patience
+        self._listing = ObjectPatience()
+        self._doubted: dict[str, int] = {}
         self._first_pass = first_pass
         self._metrics = metrics
         self._failed = failed
@@ -165,6 +170,7 @@ class QualityWatch:
         ]
         self._metrics.differing.labels(*self.look_name).set(len(differing))
         self._settled = {hour: self._settled[hour] for hour in differing if hour in self._settled}
+        self._doubted = {hour: self._doubted[hour] for hour in differing if hour in self._doubted}
         self._list_hours(
             [
                 (hour, theirs.hours[hour])
@@ -186,7 +192,7 @@ class QualityWatch:
         pool = Pool(_AT_ONCE)
         try:
             for hour, theirs in hours:
-                if not self._patience.must_wait(*self._place(hour).path):
+                if not self._listing.must_wait(*self._place(hour).path):
                     pool.spawn(self._try_to_list, hour, theirs, span)
             pool.join(raise_error=True)
         finally:
@@ -197,8 +203,10 @@ class QualityWatch:
         try:
             self._list(hour, theirs, span)
         except (FetchError, OSError) as exc:
-            self._patience.failed(*place.path)
+            self._listing.failed(*place.path)
             self._failed(f"comparing {'/'.join(self._names)}/{hour}", exc)
+        else:
+            self._listing.went_well(*place.path)
 
     def _list(self, hour: str, theirs: int, span: Span, *, keep: bool = False) -> None:
         """Compare an hour's names: write tombstones, plan segments. Raises FetchError, OSError."""
@@ -210,7 +218,7 @@ class QualityWatch:
         plan = in_thread(self._plan, hour, listing, ours, span)
         self._work.put(self._place(hour), theirs, plan.wanted, keep=keep)
         if plan.is_settled:
-            self._settle(hour, value, theirs, listing, span)
+            self._settle(hour, value, theirs, listing)
         elif plan.postponed and not (plan.wanted or plan.recent):
             until = time.monotonic() + plan.postponed_seconds
             self._settled[hour] = _Settled(value, theirs, until)
@@ -241,7 +249,7 @@ class QualityWatch:
             missing,
             twins=self._twins(hour, ours) if missing else {},
             cutoff=span.cutoff,
-            seconds_left=lambda entry: self._patience.seconds_left(*place.path, entry.name),
+            seconds_left=lambda entry: self._fetching.seconds_left(*place.path, entry.name),
             rng=self._rng,
         )
 
@@ -254,13 +262,15 @@ class QualityWatch:
             near.append(self._store.hour(*self._names, name))
         return {entry.hash: entry for found in near for entry in found.segments}
 
-    def _settle(self, hour: str, ours: int, theirs: int, listing: Listing, span: Span) -> None:
+    def _settle(self, hour: str, ours: int, theirs: int, listing: Listing) -> None:
         """Remember that there is nothing to do while the two have these digests."""
         if in_thread(digest_of, listing.names) == theirs:
             self._settled[hour] = _Settled(ours, theirs, float("inf"))
-        elif theirs >= 0 and parse_hour(hour) + 2 * HOUR < span.now:
-            # It may have changed between two answers; but an hour of the past hardly does again.
-            self._patience.failed(*self._place(hour).path)
+        elif self._doubted.get(hour) == theirs:
+            # Once it may have changed between two answers. Whoever says the same again is wrong.
+            self._settled[hour] = _Settled(ours, theirs, time.monotonic() + _DOUBT_SECONDS)
+        else:
+            self._doubted[hour] = theirs
 
     def _is_settled(self, hour: str, ours: int, theirs: int) -> bool:
         known = self._settled.get(hour)

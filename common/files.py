@@ -1,7 +1,11 @@
 """What a disk must have taken before we rely on it."""
 
+import errno
 import os
 from pathlib import Path
+
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The numbers of errors that mean that there is no room."""
 
 
 def sync(path: Path) -> None:

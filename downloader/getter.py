@@ -1,6 +1,5 @@
 """Fetching one segment until it is whole, or until it is too late."""
 
-import errno
 import logging
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from gevent.lock import BoundedSemaphore
 
 from common.daemon import Stop
 from common.errors import BadStatus, FetchError
+from common.files import FULL_DISK
 from common.http import HttpClient
 from common.retry import backoff
 from common.segments.path import Segment, SegmentType
@@ -24,7 +24,6 @@ from downloader.verdict import judge
 logger = logging.getLogger(__name__)
 
 _EXPIRED = frozenset({401, 403, 404, 410})
-_FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LIMIT_BYTES = 64 * 1024 * 1024
 _SUSPECT_TRIES = 3
 """What comes whole but looks wrong is asked for again so often: it may have been one bad edge."""
@@ -173,7 +172,7 @@ class Getter:
             try:
                 segment = in_thread(self._store_body, entry, body)
             except OSError as exc:
-                if exc.errno in _FULL_DISK:
+                if exc.errno in FULL_DISK:
                     self._metrics.disk_full.set(1)
                 logger.warning("cannot store a segment of %s/%s: %s", *self._names, exc)
                 if time.monotonic() > deadline or stop.wait(1):

@@ -1,16 +1,14 @@
 """Wires the downloader: one recorder for each channel and quality."""
 
-import logging
 import os
-from functools import partial
 from pathlib import Path
 
 from common import logs
-from common.daemon import Daemon, Stop
+from common.daemon import Daemon
 from common.errors import ConfigError
 from common.http import HttpClient, HttpClientMetrics
 from common.segments.store import SegmentStore
-from common.threads import in_thread
+from common.segments.sweep import Sweeper
 from common.web import HttpServer, create_app, new_registry
 from downloader.channels import Channel, ProviderType
 from downloader.config import Config
@@ -20,8 +18,6 @@ from downloader.providers.channel import ChannelStream
 from downloader.providers.sites import SiteProvider
 from downloader.providers.url import UrlProvider
 from downloader.recorder import Recorder
-
-logger = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 25
 
@@ -39,7 +35,8 @@ def run(config: Config) -> int:
     server = HttpServer(
         app, host=config.metrics_host, port=config.metrics_port, service="downloader"
     )
-    daemon.spawn("sweeper", partial(_sweep, store, metrics, config.temp_age))
+    sweeper = Sweeper(store, age_seconds=config.temp_age, swept=metrics.swept)
+    daemon.spawn("sweeper", sweeper.run)
     for channel in config.channels:
         metrics.expected.labels(channel.name).set(channel.always_live)
         finder = HttpClient("find", http_metrics)
@@ -84,14 +81,3 @@ def _missing(config: Config) -> list[str]:
     if os.access(config.base_dir, os.W_OK | os.X_OK):
         return []
     return [f"{config.base_dir} cannot be written to"]
-
-
-def _sweep(store: SegmentStore, metrics: DownloaderMetrics, age_seconds: float, stop: Stop) -> None:
-    """A daemon's task: delete what crashed processes left, now and as it comes of age."""
-    while True:
-        swept = in_thread(store.sweep_temps, age_seconds)
-        if swept:
-            logger.info("deleted %d temp files of crashed processes", swept)
-            metrics.swept.inc(swept)
-        if stop.wait(age_seconds):
-            return
