@@ -8,6 +8,8 @@ is when *it* appeared, and playlists that are being played depend on that.
 
 import time
 
+from gevent.lock import BoundedSemaphore
+
 from backfiller.limits import Allowance
 from backfiller.plan import Wanted
 from backfiller.work import Place
@@ -27,12 +29,15 @@ _WRITE_SECONDS = 10.0
 
 
 class Fetcher:
-    """Fetches from one node."""
+    """Fetches from one node, `transfers` at a time."""
 
-    def __init__(self, *, store: SegmentStore, peer: Peer, allowance: Allowance) -> None:
+    def __init__(
+        self, *, store: SegmentStore, peer: Peer, allowance: Allowance, transfers: int
+    ) -> None:
         self._store = store
         self._peer = peer
         self._allowance = allowance
+        self._transfers = BoundedSemaphore(transfers)
         self._hidden_then: dict[tuple[str, str], tuple[float, Hidden]] = {}
 
     def is_wanted(self, place: Place, segment: Segment) -> bool:
@@ -51,6 +56,16 @@ class Fetcher:
 
         Raises FetchError, HashMismatch, or OSError where the disk does.
         """
+        with self._store.writer(
+            place.channel, place.quality, segment.start, segment.duration
+        ) as writer:
+            # Flushing to disk takes as long as a transfer; meanwhile another one may go on.
+            with self._transfers:
+                self._transfer(place, segment, writer)
+            committed = in_thread(self._commit, place, segment, writer)
+            return writer.size_bytes if committed else 0
+
+    def _transfer(self, place: Place, segment: Segment, writer: SegmentWriter) -> None:
         with self._peer.open(
             place.channel,
             place.quality,
@@ -59,13 +74,7 @@ class Fetcher:
             deadline_seconds=self._allowance.deadline_seconds(LIMIT_BYTES),
         ) as response:
             _check_length(response)
-            with self._store.writer(
-                place.channel, place.quality, segment.start, segment.duration
-            ) as writer:
-                self._receive(response, writer)
-                if not in_thread(self._commit, place, segment, writer):
-                    return 0
-                return writer.size_bytes
+            self._receive(response, writer)
 
     def _receive(self, response: Response, writer: SegmentWriter) -> None:
         """Stream the body to disk, in pieces worth a thread's while."""

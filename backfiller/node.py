@@ -1,7 +1,7 @@
 """Everything that is done with one other node: watching it, fetching from it, copying extras.
 
 A node is a number of greenlets that live as long as the node is listed: one watch for each quality,
-`concurrency` that fetch, and one for extras. They share nothing with other nodes but the claims on
+some that fetch, and one for extras. They share nothing with other nodes but the claims on
 what is being fetched, so a slow node slows down nobody else.
 """
 
@@ -35,6 +35,8 @@ from common.segments.store import SegmentStore
 logger = logging.getLogger(__name__)
 
 _EXTRAS_SECONDS = 60.0
+_FETCHERS = 2
+"""For each transfer at a time: while one file is flushed to disk the next may come."""
 _LISTINGS = 6
 """Connections besides those that fetch."""
 _STALL_SECONDS = 15.0
@@ -78,7 +80,12 @@ class NodeWorker:
         allowance = Allowance(
             shared.bandwidth, Bandwidth(config.node_bandwidth), seconds=config.transfer_seconds
         )
-        self._fetcher = Fetcher(store=shared.store, peer=self._peer, allowance=allowance)
+        self._fetcher = Fetcher(
+            store=shared.store,
+            peer=self._peer,
+            allowance=allowance,
+            transfers=config.download_concurrency,
+        )
         self._extras = ExtrasCopier(
             base_dir=config.base_dir,
             peer=self._peer,
@@ -109,7 +116,7 @@ class NodeWorker:
     def start(self) -> None:
         for watch in self._watches.values():
             self._spawn(watch.run)
-        for _ in range(self._shared.config.download_concurrency):
+        for _ in range(_FETCHERS * self._shared.config.download_concurrency):
             self._spawn(self._fetch_all)
         self._spawn(self._copy_extras)
 
