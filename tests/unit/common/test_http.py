@@ -15,7 +15,7 @@ import requests
 import urllib3.exceptions
 from prometheus_client import CollectorRegistry
 
-from common.errors import BadStatus, BrokenTransfer, ConnectFailed, FetchError, TimedOut
+from common.errors import BadAnswer, BadStatus, BrokenTransfer, ConnectFailed, FetchError, TimedOut
 from common.http import HttpClient, HttpClientMetrics, _translated
 
 
@@ -86,6 +86,7 @@ ANSWERS = {
     "/missing": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
     "/forbidden": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
     "/broken": b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+    "/unchanged": b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',
     "/hangs-up": CLOSE,
     "/no-http": b"SSH-2.0-OpenSSH_9.9\r\n\r\n" + CLOSE,
     "/truncated": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello" + CLOSE,
@@ -231,6 +232,41 @@ def test_after_a_redirect_the_address_is_the_final_one(
     with client.get(server.url + "/moved", deadline_seconds=30) as response:
         assert response.url == server.url + "/good"
         assert response.text() == "hello"
+
+
+@pytest.fixture
+def strict_client(registry: CollectorRegistry) -> Iterator[HttpClient]:
+    client = HttpClient("strict", HttpClientMetrics(registry), read_seconds=0.2, strict=True)
+    yield client
+    client.close()
+
+
+def test_a_strict_client_follows_no_redirect(
+    server: ScriptedServer, strict_client: HttpClient
+) -> None:
+    with pytest.raises(BadStatus) as caught:
+        fetch(strict_client, server.url + "/moved")
+    assert caught.value.status == 302
+    assert len(server.heads) == 1
+
+
+def test_a_strict_client_asks_for_no_encoding_and_takes_none(
+    server: ScriptedServer, strict_client: HttpClient
+) -> None:
+    with pytest.raises(BadAnswer):
+        fetch(strict_client, server.url + "/gzip")
+    assert "Accept-Encoding: identity" in server.heads[0]
+    assert fetch(strict_client, server.url + "/good") == b"hello"
+
+
+def test_who_asks_on_a_condition_is_told_that_nothing_has_changed(
+    server: ScriptedServer, strict_client: HttpClient
+) -> None:
+    headers = {"If-None-Match": '"x"'}
+    url = server.url + "/unchanged"
+    with strict_client.get(url, deadline_seconds=30, headers=headers) as response:
+        assert response.status == 304
+        assert response.read(limit_bytes=10) == b""
 
 
 def test_a_connection_is_used_again_until_a_reset(

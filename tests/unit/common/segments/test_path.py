@@ -1,6 +1,7 @@
 """Names of segment files, in both directions."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -16,9 +17,19 @@ from common.segments.path import (
     format_name,
     is_component,
     parse_name,
+    range_tombstones,
 )
-from common.times import HOUR, MINUTE, SECOND, Micros, format_hour, from_datetime, parse_time
-from tests.support.segments import HASHES
+from common.times import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    Micros,
+    TimeRange,
+    format_hour,
+    from_datetime,
+    parse_time,
+)
+from tests.support.segments import HASHES, NOON
 
 HOUR_NAME = "2019-11-13T02"
 HASH = "7IS92rssMzoSBQDIevHStbTNy-URRV3Vw-jzZ6pwOZM"
@@ -218,3 +229,24 @@ def test_our_names_sort_as_their_starts_do(start: Micros, later: Micros) -> None
     first = format_name(start, SECOND, SegmentType.FULL, HASH)
     second = format_name(min(start + later, HOUR - 1), SECOND, SegmentType.FULL, HASH)
     assert first <= second
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6))
+def test_range_tombstones_together_cover_the_range_and_are_read_as_written(
+    first: int, seconds: int
+) -> None:
+    span = TimeRange(NOON + first, NOON + first + seconds * SECOND + 1)
+    found = list(range_tombstones(span))
+    assert all(parse_name(entry.hour, entry.name) == entry for entry in found)
+    assert found[0].start == span.start
+    assert found[-1].end == span.end
+    assert all(one.end == other.start for one, other in pairwise(found))
+    assert all(entry.duration <= 24 * HOUR for entry in found)
+
+
+def test_a_segments_tombstone_is_the_one_that_hides_it() -> None:
+    segment = parse_name(HOUR_NAME, REAL)
+    assert isinstance(segment, Segment)
+    tombstone = segment.tombstone
+    assert tombstone.stem == segment.stem
+    assert parse_name(tombstone.hour, tombstone.name) == tombstone

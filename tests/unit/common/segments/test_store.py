@@ -389,3 +389,40 @@ def test_temp_files_are_swept_by_age_and_nothing_else_is(
     assert living.exists()
     assert all(path.exists() for path in kept)
     assert store.sweep_temps(600) == 0
+
+
+# What replication asks.
+
+
+def test_an_hours_hidden_segments_are_apart(store: SegmentStore, tmp_path: Path) -> None:
+    put_segment(tmp_path, FIRST)
+    put_segment(tmp_path, SECOND_ONE)
+    put_name(tmp_path, tombstone_of(FIRST))
+    hour = store.hour(*DEMO, HOUR_NAME)
+    assert (hour.segments, hour.hidden) == ((SECOND_ONE,), (FIRST,))
+    assert hour.names == sorted([SECOND_ONE.name, tombstone_of(FIRST)])
+
+
+def test_the_state_is_the_same_while_nothing_changes(store: SegmentStore, tmp_path: Path) -> None:
+    put_segment(tmp_path, FIRST)
+    settle(tmp_path)
+    before = store.state(*DEMO)
+    assert before.hours[HOUR_NAME] != 0
+    again = store.state(*DEMO)
+    assert again == before
+    assert again.hidden is before.hidden
+    put_name(tmp_path, tombstone_of(FIRST))
+    after = store.state(*DEMO)
+    assert after.hours[HOUR_NAME] == 0, "it has just changed, and may do so again"
+    assert after.hidden.hides(FIRST)
+    assert not before.hidden.hides(FIRST)
+
+
+@pytest.mark.parametrize("names", [("..", "source"), ("demo", "a/b"), ("demo", "")])
+def test_tombstones_are_written_into_the_store_only(
+    store: SegmentStore, names: tuple[str, str]
+) -> None:
+    with pytest.raises(ValueError, match="folder"):
+        store.add_tombstones(*names, HOUR_NAME, [FIRST.tombstone])
+    with pytest.raises(ValueError, match="hour"):
+        store.add_tombstones(*DEMO, "../..", [FIRST.tombstone])

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import HashMismatch
 from common.segments.path import Segment, SegmentType, encode_hash, parse_name
 from common.segments.store import SegmentStore
-from common.segments.write import SegmentWriter
+from common.segments.write import SegmentWriter, write_tombstones
 from common.times import HOUR, SECOND, format_hour
 from tests.support.processes import ROOT
 from tests.support.seeds import seeded_random
@@ -142,6 +143,39 @@ def test_a_final_name_is_never_written_again(tmp_path: Path) -> None:
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert files_below(tmp_path) == [path]
+
+
+def test_the_bytes_of_another_node_get_the_name_that_it_gave(tmp_path: Path) -> None:
+    segment = parse_name(
+        format_hour(NOON), f"00:00.5-2-suspect-{encode_hash(hashlib.sha256(DATA).digest())}.ts"
+    )
+    assert isinstance(segment, Segment)
+    with SegmentWriter(tmp_path, segment.start, segment.duration) as writing:
+        writing.write(DATA)
+        writing.commit_as(segment)
+    assert files_below(tmp_path) == [path_of(tmp_path, segment)]
+    assert time.time() - path_of(tmp_path, segment).stat().st_mtime < 60
+
+
+def test_bytes_that_are_not_those_of_the_name_are_not_kept(tmp_path: Path) -> None:
+    segment = parse_name(format_hour(NOON), f"00:00.5-2-full-{'a' * 43}.ts")
+    assert isinstance(segment, Segment)
+    with writer(tmp_path) as writing, pytest.raises(HashMismatch) as caught:
+        writing.write(DATA)
+        writing.commit_as(segment)
+    assert caught.value.name == segment.name
+    assert files_below(tmp_path) == []
+
+
+def test_tombstones_appear_where_there_is_no_folder_yet_and_only_once(tmp_path: Path) -> None:
+    folder = tmp_path / "demo" / "source" / format_hour(NOON)
+    assert write_tombstones(folder, ["a.tombstone", "b.tombstone"]) == 2
+    assert write_tombstones(folder, ["b.tombstone", "c.tombstone"]) == 1
+    assert sorted(path.name for path in files_below(tmp_path)) == [
+        "a.tombstone",
+        "b.tombstone",
+        "c.tombstone",
+    ]
 
 
 @pytest.mark.parametrize(
