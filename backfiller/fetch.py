@@ -24,6 +24,7 @@ from common.threads import in_thread
 LIMIT_BYTES = 64 * 1024 * 1024
 """No segment is longer."""
 _PIECE_BYTES = 512 * 1024
+_LONGEST_NUMBER = 20
 _HIDDEN_SECONDS = 1.0
 _WRITE_SECONDS = 10.0
 
@@ -132,5 +133,6 @@ class Fetcher:
 def _check_length(response: Response) -> None:
     """Refuse what says itself that it is too long, before a byte of it is stored."""
     text = response.headers.get("Content-Length", "0")
-    if not text.isascii() or not text.isdigit() or int(text) > LIMIT_BYTES:
+    is_number = text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER
+    if not is_number or int(text) > LIMIT_BYTES:
         raise BadAnswer(response.url, f"its length, {text[:20]}, is none that a segment can have")

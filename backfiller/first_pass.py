@@ -27,7 +27,9 @@ Look = tuple[str, str, str]
 
 
 class FirstPass:
-    """`expected` says which looks there are to be, at any time."""
+    """`expected` says which looks there are to be, at any time. If it `is_patient` it waits for a
+    node to come up; else each is looked at once.
+    """
 
     def __init__(
         self,
@@ -35,11 +37,13 @@ class FirstPass:
         metrics: BackfillerMetrics,
         *,
         expected: Callable[[], Iterable[Look]],
+        is_patient: bool = True,
         alone_seconds: float = ALONE_SECONDS,
     ) -> None:
         self._base_dir = base_dir
         self._metrics = metrics
         self._expected = expected
+        self._is_patient = is_patient
         self._alone_seconds = alone_seconds
         self._started = time.monotonic()
         self._looked: dict[Look, bool] = {}
@@ -79,19 +83,19 @@ class FirstPass:
             self.state = Tombstones.COMPLETE
             self._metrics.tombstones_complete.set(1)
             logger.info("the tombstones of all nodes that answer are here")
-        elif self.state is Tombstones.PENDING and self._is_alone():
+        elif self.state is Tombstones.PENDING and self._is_alone(all_looked=all_looked):
             self.state = Tombstones.ALONE
             logger.warning(
-                "no other node has answered for %g s: what was deleted elsewhere meanwhile is not"
-                " known here, and is served",
-                self._alone_seconds,
+                "no other node has answered: what was deleted elsewhere meanwhile is not known"
+                " here, and is served",
             )
         if self.state is not Tombstones.PENDING:
             self._over.set()
 
-    def _is_alone(self) -> bool:
+    def _is_alone(self, *, all_looked: bool) -> bool:
         late = time.monotonic() - self._started > self._alone_seconds
-        return late and not any(self._looked.values())
+        given_up = all_looked and not self._is_patient
+        return (late or given_up) and not any(self._looked.values())
 
     def _tell(self) -> None:
         try:

@@ -237,7 +237,7 @@ class NodeWorker:
     def _copy_folder(self, folder: str, stop: Stop) -> None:
         try:
             paths = self._extras.missing(folder)
-        except FetchError as exc:
+        except (FetchError, OSError) as exc:
             self._note_failure(f"listing {folder}", exc)
             return
         for path in paths:

@@ -106,7 +106,11 @@ class Scrubber:
 
     def _segments(self, channel: str, quality: str, hour: str) -> list[Segment]:
         """All of an hour that are not brand new, hidden ones too, by name."""
-        found = self._store.hour(channel, quality, hour)
+        try:
+            found = self._store.hour(channel, quality, hour)
+        except OSError as exc:
+            logger.warning("cannot check %s/%s/%s: %s", channel, quality, hour, exc)
+            return []
         young = (time.time() - _YOUNG_SECONDS) * 1e6
         return sorted(
             (

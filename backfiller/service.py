@@ -54,7 +54,9 @@ class BackfillerService:
             database=database or None,
             own=config.localhost,
         )
-        self.first_pass = FirstPass(config.base_dir, self._metrics, expected=self._looks)
+        self.first_pass = FirstPass(
+            config.base_dir, self._metrics, expected=self._looks, is_patient=not config.run_once
+        )
         self._shared = Shared(
             config=config,
             store=self._store,

@@ -41,6 +41,8 @@ from common.times import HOUR, SECOND, Micros, format_hour, parse_hour
 
 logger = logging.getLogger(__name__)
 
+_NO_DIGEST = -1
+"""In place of the digest of a node that has none."""
 _AT_ONCE = 4
 """Hours that are listed at a time."""
 _LEGACY_FACTOR = 8
@@ -123,7 +125,7 @@ class QualityWatch:
             legacy = False
             try:
                 legacy = self._look()
-            except FetchError as exc:
+            except (FetchError, OSError) as exc:
                 self._ended("failed", successful=False)
                 self._failed(f"looking at {'/'.join(self._names)}", exc)
                 wait = next(waits)
@@ -184,7 +186,12 @@ class QualityWatch:
     def _look_at_all(self, span: Span) -> None:
         hours = self._peer.hours(*self._names)
         self._list_hours(
-            [(hour, -1) for hour in hours if is_within(hour, start=span.start, now=span.now)], span
+            [
+                (hour, _NO_DIGEST)
+                for hour in hours
+                if is_within(hour, start=span.start, now=span.now)
+            ],
+            span,
         )
 
     def _list_hours(self, hours: list[tuple[str, int]], span: Span) -> None:
@@ -264,6 +271,8 @@ class QualityWatch:
 
     def _settle(self, hour: str, ours: int, theirs: int, listing: Listing) -> None:
         """Remember that there is nothing to do while the two have these digests."""
+        if theirs == _NO_DIGEST:
+            return
         if in_thread(digest_of, listing.names) == theirs:
             self._settled[hour] = _Settled(ours, theirs, float("inf"))
         elif self._doubted.get(hour) == theirs:
@@ -281,7 +290,7 @@ class QualityWatch:
         )
 
     def _theirs(self, hour: str) -> int:
-        return self._known.digest.hours.get(hour, 0) if self._known else -1
+        return self._known.digest.hours.get(hour, 0) if self._known else _NO_DIGEST
 
     def _place(self, hour: str) -> Place:
         return Place(hour, *self._names)

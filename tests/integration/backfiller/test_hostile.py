@@ -94,6 +94,11 @@ def huge_length(reply: Reply) -> None:
     reply.hang_up()
 
 
+def strange_length(reply: Reply) -> None:
+    reply.head(Content_Length="9" * 6000)
+    reply.hang_up()
+
+
 def endless_chunks(reply: Reply) -> None:
     reply.head(Transfer_Encoding="chunked")
     while True:
@@ -135,6 +140,7 @@ def server_error(reply: Reply) -> None:
     [
         (other_bytes, "hash"),
         (huge_length, "answer"),
+        (strange_length, "answer"),
         (endless_chunks, "answer"),
         (endless_without_length, "answer"),
         (slow_drip, "timeout"),

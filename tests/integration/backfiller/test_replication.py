@@ -267,6 +267,11 @@ def _has_more_than(replica: Replica, count: int) -> bool:
     return len(replica.shown()) > count
 
 
+def test_a_single_run_without_any_node_that_answers_says_so(here: Replica) -> None:
+    assert here.replicate_once("http://127.0.0.1:9") == 1
+    assert "no other node has answered" in here.processes[0].output
+
+
 def test_a_node_that_is_down_delays_nothing_and_is_copied_from_when_it_is_back(
     here: Replica, there: Replica, make_replica: MakeReplica
 ) -> None:

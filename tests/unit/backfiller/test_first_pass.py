@@ -56,6 +56,15 @@ def test_without_any_node_it_is_over_after_a_while_and_complete_when_one_answers
     assert state_of(found) == (True, "complete")
 
 
+def test_a_single_run_waits_for_no_node_to_come_up(tmp_path: Path) -> None:
+    metrics = BackfillerMetrics(CollectorRegistry())
+    found = FirstPass(tmp_path, metrics, expected=lambda: [ONE, OTHER], is_patient=False)
+    found.looked(ONE, successful=False)
+    assert state_of(found) == (False, "pending")
+    found.looked(OTHER, successful=False)
+    assert state_of(found) == (True, "alone")
+
+
 @pytest.mark.parametrize("alone_seconds", [0.0, 60.0])
 def test_the_restreamer_is_told(tmp_path: Path, alone_seconds: float) -> None:
     found = first_pass(tmp_path, alone_seconds=alone_seconds)
