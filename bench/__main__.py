@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from bench import crowd, cuts, downloader, restreamer, smartcut
+from bench import crowd, cuts, downloader, replication, restreamer, smartcut
 from bench.figures import Source, markdown_table, text_table
 from bench.machine import describe
 from bench.suite import Benchmark, run_all
@@ -18,6 +18,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "playlists": restreamer.playlists,
     "listing": restreamer.listing,
     "files": restreamer.files,
+    "passes": replication.passes,
+    "peers": replication.peers,
+    "fill": replication.fill,
     "smart": cuts.smart,
     "rough": cuts.rough,
     "ranges": cuts.ranges,
