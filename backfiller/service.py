@@ -60,7 +60,8 @@ class BackfillerService:
         self._shared = Shared(
             config=config,
             store=self._store,
-            index=DigestIndex(self._store),
+            # With many nodes, most looks find what was read for another one a moment ago.
+            index=DigestIndex(self._store, fresh_seconds=config.interval / 8),
             metrics=self._metrics,
             http_metrics=HttpClientMetrics(registry),
             first_pass=self.first_pass,

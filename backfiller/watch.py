@@ -163,7 +163,7 @@ class QualityWatch:
                 self._metrics.complete.labels(*self.look_name).set(time.time())
 
     def _compare(self, theirs: QualityDigest, span: Span) -> None:
-        ours = in_thread(self._index.digest, *self._names)
+        ours = self._index.digest(*self._names)
         differing = [
             hour
             for hour in theirs.differing(ours)
@@ -219,9 +219,9 @@ class QualityWatch:
         """Compare an hour's names: write tombstones, plan segments. Raises FetchError, OSError."""
         self._metrics.listings.labels(*self.look_name).inc()
         listing = self._peer.listing(*self._names, hour)
-        ours, value = in_thread(self._index.hour, *self._names, hour)
+        ours, value = self._index.hour(*self._names, hour)
         if self._take_tombstones(hour, listing, ours):
-            ours, value = in_thread(self._index.hour, *self._names, hour)
+            ours, value = self._index.hour(*self._names, hour)
         plan = in_thread(self._plan, hour, listing, ours, span)
         self._work.put(self._place(hour), theirs, plan.wanted, keep=keep)
         if plan.is_settled:

@@ -152,7 +152,12 @@ def peers(run: Run) -> Iterable[Figure]:
         nodes.write_text("\n".join(lines))
         count = "wubloader_backfiller_nodes"
         wait_until(lambda: metric(pair.backfiller.url, count) == 20, "all nodes are watched")
-        pair.wait_for_looks(20)
+        wait_until(
+            lambda: metric(pair.backfiller.url, _LOOKS, outcome="unchanged") > 20,
+            "all stores have been read",
+            seconds=600,
+            interval=0.5,
+        )
         seconds = 60 if run.full else 16
         before = measure.cpu_seconds(pair.backfiller.pid)
         time.sleep(seconds)

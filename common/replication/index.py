@@ -5,17 +5,22 @@ read, and its digest corrected by the names that came and went. A new tombstone 
 its hash in whatever hour, so each hour remembers which hashes it holds (8 bytes for each).
 """
 
+import time
 import weakref
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gevent.lock import BoundedSemaphore
+
 from common.replication.digest import QualityDigest, changed, digest_of
 from common.segments.path import SEGMENT_SUFFIX
 from common.segments.store import Hidden, Hour, SegmentStore
+from common.threads import in_thread
 from common.times import HOUR, parse_hour
 
 _HASH_LENGTH = 43
+_LOCKS = 16
 _UNREAD = -1
 """No folder has this mtime."""
 
@@ -38,20 +43,39 @@ class _Quality:
     hidden: Hidden
     entries: dict[str, _Entry]
     digest: QualityDigest
+    read: float
+    """When (monotonic) reading began."""
 
 
 class DigestIndex:
-    """The digests of a store's qualities. Blocks on the disk like the store; give it to a thread.
+    """The digests of a store's qualities. Greenlets share it; the disk is read in threads.
 
-    Threads may share it: each builds what it answers from its own readings.
+    Of several that ask at the same time one reads what has changed, and the others wait for that:
+    at the first question it is the whole quality. An answer of `digest` is good for
+    `fresh_seconds`.
     """
 
-    def __init__(self, store: SegmentStore) -> None:
+    def __init__(self, store: SegmentStore, *, fresh_seconds: float = 0.0) -> None:
         self._store = store
+        self._fresh_seconds = fresh_seconds
         self._qualities: dict[tuple[str, str], _Quality] = {}
+        # Names come from anywhere, so there is no lock for each of them.
+        self._locks = [BoundedSemaphore() for _ in range(_LOCKS)]
 
     def digest(self, channel: str, quality: str) -> QualityDigest:
         """The digest of each hour; the very same object while nothing has changed."""
+        with self._locks[hash((channel, quality)) % _LOCKS]:
+            known = self._qualities.get((channel, quality))
+            if known and time.monotonic() - known.read < self._fresh_seconds:
+                return known.digest
+            return in_thread(self._digest, channel, quality)
+
+    def hour(self, channel: str, quality: str, hour: str) -> tuple[Hour, int]:
+        """What an hour holds now, and the digest of exactly that."""
+        return in_thread(self._hour, channel, quality, hour)
+
+    def _digest(self, channel: str, quality: str) -> QualityDigest:
+        began = time.monotonic()
         state = self._store.state(channel, quality)
         known = self._qualities.get((channel, quality))
         entries = {} if known is None else known.entries
@@ -69,11 +93,10 @@ class DigestIndex:
         if known is not None and known.digest == digest:
             digest = known.digest
         if current or known is not None:
-            self._qualities[(channel, quality)] = _Quality(state.hidden, current, digest)
+            self._qualities[(channel, quality)] = _Quality(state.hidden, current, digest, began)
         return digest
 
-    def hour(self, channel: str, quality: str, hour: str) -> tuple[Hour, int]:
-        """What an hour holds now, and the digest of exactly that."""
+    def _hour(self, channel: str, quality: str, hour: str) -> tuple[Hour, int]:
         known = self._qualities.get((channel, quality))
         entry = known.entries.get(hour) if known else None
         found = self._store.hour(channel, quality, hour)

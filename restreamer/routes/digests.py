@@ -7,7 +7,6 @@ from common.replication.digest import QualityDigest, digest_of, format_digest
 from common.replication.index import DigestIndex
 from common.segments.store import SegmentStore
 from restreamer.routes.files import QualityPath
-from restreamer.threads import in_thread
 
 
 def add_routes(app: OpenAPI, store: SegmentStore) -> None:
@@ -15,8 +14,7 @@ def add_routes(app: OpenAPI, store: SegmentStore) -> None:
 
     @app.get("/digest/<channel>/<quality>", summary="A digest of each hour's names.")
     def digest(path: QualityPath) -> Response:
-        found = in_thread(lambda: index.digest(path.channel, path.quality))
-        return _reply(found)
+        return _reply(index.digest(path.channel, path.quality))
 
 
 def _reply(digest: QualityDigest) -> Response:

@@ -9,6 +9,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -127,8 +128,14 @@ def silence(reply: Reply) -> None:
     reply.gone.wait(30)
 
 
+@cache
+def packed() -> bytes:
+    """200 MB, as a bomb."""
+    return gzip.compress(bytes(200_000_000), 1)
+
+
 def bomb(reply: Reply) -> None:
-    reply.body(gzip.compress(bytes(200_000_000), 1), Content_Encoding="gzip")
+    reply.body(packed(), Content_Encoding="gzip")
 
 
 def server_error(reply: Reply) -> None:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import gevent
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -149,3 +150,12 @@ def _change(base_dir: Path, rng: random.Random) -> None:
         for known in (base_dir / "demo" / "source").iterdir():
             moment = known.stat().st_mtime_ns - HOUR * 1000 + later
             os.utime(known, ns=(moment, moment))
+
+
+def test_of_many_that_ask_at_once_one_reads(tmp_path: Path, read_hours: "Counter[str]") -> None:
+    put_week(tmp_path)
+    index = DigestIndex(SegmentStore(tmp_path))
+    asking = [gevent.spawn(index.digest, *DEMO) for _ in range(10)]
+    gevent.joinall(asking, timeout=30, raise_error=True)
+    assert all(one.value is asking[0].value for one in asking)
+    assert set(read_hours.values()) == {1}
