@@ -192,7 +192,7 @@ def encode_hash(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
-def hash_bytes(data: bytes) -> str:
+def hash_bytes(data: bytes | memoryview) -> str:
     """The hash of a file with these bytes, as it stands in names."""
     return encode_hash(hashlib.sha256(data).digest())
 

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from common.errors import MediaError
+from common.errors import BadSegmentName, MediaError
 from common.media.smart.adts import SAMPLES, config_of, frame_starts
 from common.media.smart.nal import has_slice, is_idr, parameter_sets
 from common.media.smart.packets import (
@@ -26,7 +26,9 @@ from common.media.smart.packets import (
     parse,
 )
 from common.media.smart.sound import SourceSound, read_sound
-from common.media.timeline import frame_rate, wrapped_difference
+from common.media.timeline import CLOCK_HZ, frame_rate, wrapped_difference
+from common.segments.path import Segment, SegmentType, hash_bytes, parse_name
+from common.times import SECOND
 
 _HEAD_PACKETS = 2
 _FALLBACK_RATE = Fraction(30)  # of a segment with a single frame
@@ -98,13 +100,20 @@ class SourceSegment:
 def load(path: Path, known: Tables | None = None) -> SourceSegment:
     """Read and parse a segment. `known` are the tables to go by if it has none. Blocks.
 
-    Raises MediaError if it has gone or holds nothing.
+    Raises MediaError if it has gone, holds nothing, or is not what was recorded.
     """
     try:
         data = _read(path)
     except OSError as exc:
         problem = "is gone" if isinstance(exc, FileNotFoundError) else "cannot be read"
         raise MediaError(f"{path.name} {problem}") from exc
+    segment = _parsed(path, data, known)
+    if _is_odd(path, segment) and not _is_as_recorded(path, data):
+        raise MediaError(f"{path.name} is damaged: it is not what was recorded")
+    return segment
+
+
+def _parsed(path: Path, data: memoryview, known: Tables | None) -> SourceSegment:
     try:
         packets = parse(data, known)
         return SourceSegment(
@@ -117,6 +126,35 @@ def load(path: Path, known: Tables | None = None) -> SourceSegment:
         )
     except Unfit as exc:
         return replace(_demuxed(path), damaged=isinstance(exc, Damaged))
+
+
+def _is_odd(path: Path, segment: SourceSegment) -> bool:
+    """Whether a segment is unlike most: not simple, or not as long as its name says."""
+    named, count = _named(path), len(segment.shown)
+    if named is None:
+        return False
+    if segment.packets is None or count < 2:
+        return True
+    span = int(segment.shown[-1] - segment.shown[0])
+    length = Fraction(span * count, count - 1)
+    return abs(length - Fraction(named.duration * CLOCK_HZ, SECOND)) * count > 1.5 * length
+
+
+def _is_as_recorded(path: Path, data: memoryview) -> bool:
+    """Whether the content has the hash that stands in the name. Costs more than all else, so it is
+    asked only of what looks odd.
+    """
+    named = _named(path)
+    return named is None or named.type is SegmentType.TEMP or named.hash == hash_bytes(data)
+
+
+def _named(path: Path) -> Segment | None:
+    """What the file's name says; None where it is no recorded segment's."""
+    try:
+        named = parse_name(path.parent.name, path.name)
+    except BadSegmentName:
+        return None
+    return named if isinstance(named, Segment) else None
 
 
 def _read(path: Path) -> memoryview:
