@@ -39,7 +39,10 @@ _SETS_ID = 27
 _COMMON = (
     "keyint=infinite:min-keyint=1:scenecut=0:b-pyramid=0:aq-mode=0:open-gop=0:repeat-headers=1"
 )
-_X264 = f"ipratio=1.0:pbratio=1.0:mbtree=0:aud=1:annexb=1:sps-id={_SETS_ID}"
+# The last three take a quarter off the time, for a tenth more bytes.
+_X264 = (
+    f"ipratio=1.0:pbratio=1.0:mbtree=0:aud=1:annexb=1:sps-id={_SETS_ID}:b-adapt=0:weightp=0:me=dia"
+)
 _X265 = "ipratio=1.0:pbratio=1.0:cutree=0:aud=1:annexb=1:log-level=error"
 
 

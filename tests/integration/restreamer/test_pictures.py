@@ -40,7 +40,7 @@ def png(size: tuple[int, int], colour: tuple[int, int, int, int]) -> bytes:
 @pytest.fixture(scope="module")
 def templates(node: Node) -> Path:
     folder = node.base_dir / "thumbnail_templates"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # the store is the session's, and modules may come in turn
     (folder / "red.png").write_bytes(png((64, 36), (255, 0, 0, 255)))
     (folder / "clear.png").write_bytes(png((64, 36), (0, 0, 0, 0)))
     (folder / "clear.json").write_text(
