@@ -1,4 +1,4 @@
-"""A full segment in which packets are missing: the cut shows the damage, but is whole itself."""
+"""A segment was recorded with packets missing: the cut shows the damage, but is whole itself."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +11,7 @@ from common.media.plan import CutRequest, CutType, plan_cut
 from common.segments.store import SegmentStore
 from common.times import SECOND, TimeRange, parse_time
 from tests.support.checker import assert_decodes_silently, read_video
+from tests.support.media import store_bytes
 from tests.support.transport import PACKET_BYTES, judge
 from tests.support.variants import store_variant, variant
 
@@ -23,7 +24,10 @@ def test_a_segment_that_lacks_a_packet_is_encoded_and_leaves_the_output_whole(
     tmp_path: Path,
 ) -> None:
     stored = store_variant(tmp_path, "demo", "source", variant("plain"), start=START)
-    stored[1].path.write_bytes(without_a_video_packet(stored[1].path.read_bytes()))
+    broken = without_a_video_packet(stored[1].path.read_bytes())
+    stored[1].path.unlink()
+    segment = stored[1].segment
+    store_bytes(tmp_path / "demo" / "source", broken, segment.start, segment.duration)
     span = TimeRange(START + SECOND, START + 5 * SECOND)
     request = CutRequest(
         channel="demo", quality="source", ranges=(span,), transitions=(), type=CutType.SMART
