@@ -4,6 +4,7 @@ import math
 import subprocess
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ class Stored:
         store_variant(base_dir, "demo", "source", self.made, start=START, holes=holes)
         self.limits = limits_of(name)
 
-    @property
+    @cached_property
     def recording(self) -> Recording:
         return record(read_store(self.base_dir / "demo" / "source"))
 
@@ -177,9 +178,7 @@ def test_ranges_of_all_kinds_are_exact(
     plain.assert_exact(cut(pool, plain.base_dir, ranges), ranges)
 
 
-@pytest.mark.parametrize(
-    "ranges", [[span(0, 8)], [span(2, 4)], [span(6, 8), span(2, 6)], [span(4, 6)] * 3]
-)
+@pytest.mark.parametrize("ranges", [[span(2, 6)], [span(6, 8), span(2, 4)], [span(4, 6)] * 2])
 def test_whole_segments_are_copied(
     pool: EncoderPool, plain: Stored, ranges: list[TimeRange]
 ) -> None:
@@ -201,7 +200,7 @@ def test_two_hundred_ranges_stay_in_sync(pool: EncoderPool, tmp_path: Path) -> N
     stored = Stored(tmp_path, "no-b-frames")
     # Most begin at an IDR picture, so that there is little to encode.
     ranges = [
-        frames(begin - (3 if index % 40 == 1 else 0), begin + 5 + index % 3)
+        frames(begin - (3 if index % 40 == 1 else 0), begin + 2 + index % 3)
         for index, begin in ((index, index * 7 % 4 * 120) for index in range(200))
     ]
     stored.assert_exact(cut(pool, tmp_path, ranges), ranges)
@@ -211,14 +210,14 @@ BOUNDS = st.tuples(st.integers(0, 7900), st.integers(1, 900))
 
 
 @settings(
-    max_examples=4,
+    max_examples=3,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     name=st.sampled_from(["worst", "gop-1-beside", "open-gop-some-idr", "jitter-ntsc"]),
-    bounds=st.lists(BOUNDS, min_size=1, max_size=5),
+    bounds=st.lists(BOUNDS, min_size=1, max_size=4),
 )
 def test_ranges_at_random_are_exact(
     pool: EncoderPool,
