@@ -198,9 +198,10 @@ def test_all_but_the_ends_is_copied(pool: EncoderPool, plain: Stored) -> None:
 
 def test_two_hundred_ranges_stay_in_sync(pool: EncoderPool, tmp_path: Path) -> None:
     stored = Stored(tmp_path, "no-b-frames")
-    # Most begin at an IDR picture, so that there is little to encode.
+    # Most begin at an IDR picture, so that there is little to encode; all are long enough for the
+    # mark of their second to be told.
     ranges = [
-        frames(begin - (3 if index % 40 == 1 else 0), begin + 2 + index % 3)
+        frames(begin - (3 if index % 40 == 1 else 0), begin + 5 + index % 3)
         for index, begin in ((index, index * 7 % 4 * 120) for index in range(200))
     ]
     stored.assert_exact(cut(pool, tmp_path, ranges), ranges)
