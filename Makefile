@@ -17,9 +17,10 @@ demo: setup ## Run one whole node on a synthetic stream (ONCE=1: end after the f
 test-setup:
 	@scripts/setup test
 
-# More workers than cores: many tests wait for something most of the time.
+# More workers than cores: many tests wait for something most of the time. Who is done takes over from
+# others: the slow tests lie side by side.
 test: test-setup ## Run all tests
-	@$(PYTHON) -m pytest -q -n $$(( $$(nproc) * 3 / 2 )) -m "not soak" $(ARGS)
+	@$(PYTHON) -m pytest -q -n $$(( $$(nproc) * 3 / 2 )) --dist worksteal -m "not soak" $(ARGS)
 
 lint: test-setup ## Check style, types, imports and lock files
 	@scripts/lint
