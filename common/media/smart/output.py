@@ -50,6 +50,7 @@ class Output:
         self._decoded = 0
         """The next slot that a unit is decoded for."""
         self._last_dts = -1
+        self._misfit = False  # what was to be copied last was encoded instead
         self._told = False  # of segments without an IDR picture; once is enough
         self.frames = 0
 
@@ -173,11 +174,13 @@ class Output:
         segment = step.visit.segment
         slots, pts = self._slots(step.visit, segment.pts[step.first : step.last])
         dts = self._dts(slots) if slots is not None else None
-        if dts is None or (dts > pts).any():
+        if dts is None or (dts > pts).any() or (self._misfit and not _stands_alone(step)):
             logger.warning("%s is encoded: it does not fit as it is", _name(step.visit))
             self._tasks.count_fallback("misfit")
+            self._misfit = True
             yield from self._send_encoded(_instead(step), None)
             return
+        self._misfit = False
         self._last_dts = int(dts[-1])
         self.frames += len(pts)
         yield in_thread(_copied, muxer, step, pts, dts)
@@ -323,6 +326,16 @@ def _copied(muxer: Muxer, step: Copy, pts: Ints, dts: Ints) -> bytes:
             for index, body in enumerate(bodies)
         ]
     )
+
+
+def _stands_alone(step: Copy) -> bool:
+    """Whether the copy refers to nothing before it, neither pictures nor parameter sets.
+
+    Behind the beginning of a segment copies begin with IDR pictures only.
+    """
+    segment = step.visit.segment
+    begins_anew = step.first > 0 or segment.begins_anew
+    return begins_anew and bool(step.sets or segment.sets_of(step.first))
 
 
 def _instead(step: Copy) -> Encode:
