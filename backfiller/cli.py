@@ -128,6 +128,12 @@ _RATE = click.FloatRange(min=1000)
     default=4_000_000.0,
     help="Check old files against their hashes at so many bytes per second; 0 checks none.",
 )
+@click.option(
+    "--scrub-pause",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    help="Seconds between two rounds of checking.",
+)
 @cli.host_option
 @cli.metrics_port_option(8002)
 @cli.log_level_option
@@ -157,6 +163,7 @@ def config_of(
     bandwidth: float | None,
     node_bandwidth: float | None,
     scrub_rate: float,
+    scrub_pause: float,
     host: str,
     metrics_port: int,
     log_level: str,
@@ -187,6 +194,7 @@ def config_of(
         bandwidth=bandwidth,
         node_bandwidth=node_bandwidth,
         scrub_rate=scrub_rate,
+        scrub_pause=scrub_pause,
         metrics_host=host,
         metrics_port=metrics_port,
         log_level=log_level,

@@ -11,7 +11,8 @@ class Config:
     """See `backfiller.cli` for what each means to an operator.
 
     `start_seconds` is how far back in time to look, `start` since when; at most one is given. Rates
-    are bytes per second, None without a limit; `scrub_rate` 0 checks nothing.
+    are bytes per second, None without a limit; `scrub_rate` 0 checks nothing. `scrub_pause` is in
+    seconds.
     """
 
     channels: tuple[str, ...]
@@ -34,6 +35,7 @@ class Config:
     bandwidth: float | None
     node_bandwidth: float | None
     scrub_rate: float
+    scrub_pause: float
     metrics_host: str
     metrics_port: int
     log_level: str

@@ -11,12 +11,14 @@ from common.errors import (
     ConnectFailed,
     HashMismatch,
     TimedOut,
+    Unreachable,
 )
 
 logger = logging.getLogger(__name__)
 
 _REASONS: dict[type[Exception], str] = {
     ConnectFailed: "connect",
+    Unreachable: "connect",
     TimedOut: "timeout",
     BadStatus: "status",
     BrokenTransfer: "broken",

@@ -24,9 +24,10 @@ from backfiller.patience import ObjectPatience
 from backfiller.watch import QualityWatch, span_of
 from backfiller.work import Claims, Place, Task, WorkList
 from common.daemon import Stop
-from common.errors import FetchError, HashMismatch
+from common.errors import FetchError, HashMismatch, Unreachable
 from common.files import FULL_DISK
 from common.http import HttpClient, HttpClientMetrics
+from common.patience import Patience
 from common.replication.index import DigestIndex
 from common.replication.nodes import Node
 from common.replication.peer import Peer
@@ -41,6 +42,8 @@ _LISTINGS = 6
 """Connections besides those that fetch."""
 _STALL_SECONDS = 15.0
 _DISK_SECONDS = 5.0
+_UNREACHABLE_SECONDS = 15.0
+"""A node that can't be connected to is tried again at least so often."""
 
 
 @dataclass(kw_only=True)
@@ -76,6 +79,7 @@ class NodeWorker:
         self._peer = Peer(node, self._http, answer_seconds=config.answer_seconds)
         self._failed = Failures(node.name, shared.metrics)
         self._patience = ObjectPatience()
+        self._reach = Patience[Node](limit_seconds=_UNREACHABLE_SECONDS)
         self._work = WorkList(shared.claims)
         allowance = Allowance(
             shared.bandwidth, Bandwidth(config.node_bandwidth), seconds=config.transfer_seconds
@@ -183,7 +187,7 @@ class NodeWorker:
                 self._work.finish(task)
 
     def _must_wait(self, place: Place) -> bool:
-        return self._patience.must_wait(*place.path)
+        return self._reach.must_wait(self.node) or self._patience.must_wait(*place.path)
 
     def _do(self, task: Task) -> None:
         path, name = task.place.path, ""
@@ -193,6 +197,10 @@ class NodeWorker:
             else:
                 name = task.wanted.segment.name
                 self._bring(task)
+        except Unreachable as exc:
+            # Nothing is wrong with the file: once the network is back all of them are due at once.
+            self._reach.failed(self.node)
+            self._note_failure(f"{'/'.join(path)}/{name}", exc)
         except (FetchError, HashMismatch) as exc:
             self._patience.failed(*path, *([name] if name else []))
             self._note_failure(f"{'/'.join(path)}/{name}", exc)
@@ -203,6 +211,7 @@ class NodeWorker:
                 self._patience.failed(*path, *([name] if name else []))
             self._note_failure(f"{'/'.join(path)}/{name}", exc)
         else:
+            self._reach.forget(self.node)
             self._patience.went_well(*path, name)
 
     def _bring(self, task: Task) -> None:

@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 DAMAGED = ".damaged"
 _PIECE_BYTES = 1024 * 1024
 _SAVE_SECONDS = 5.0
-_PAUSE_SECONDS = 60.0
-"""Between two rounds."""
 _YOUNG_SECONDS = 60.0
 """A file that has just been written is in memory: reading it says nothing of the disk."""
 
@@ -53,7 +51,7 @@ class Position:
 
 
 class Scrubber:
-    """See the module's description. `rate` is in bytes per second."""
+    """See the module's description. `rate` is in bytes per second, the pause between two rounds."""
 
     def __init__(
         self,
@@ -62,6 +60,7 @@ class Scrubber:
         channels: Iterable[str],
         qualities: Iterable[str],
         rate: float,
+        pause_seconds: float,
         metrics: BackfillerMetrics,
     ) -> None:
         self._store = store
@@ -69,6 +68,7 @@ class Scrubber:
             (channel, quality) for channel in channels for quality in qualities
         )
         self._rate = rate
+        self._pause_seconds = pause_seconds
         self._metrics = metrics
         self._state = store.base_dir / FOLDER / "scrub.json"
         self._saved = 0.0
@@ -85,7 +85,7 @@ class Scrubber:
             logger.info("all files have been checked against their hashes")
             position = Position()
             in_thread(self._save, position)
-            stop.wait(_PAUSE_SECONDS)
+            stop.wait(self._pause_seconds)
 
     def _round(self, position: Position, stop: Stop) -> Position:
         """Check what comes after `position`; returns the last file that was checked."""

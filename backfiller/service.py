@@ -113,6 +113,7 @@ class BackfillerService:
             channels=self._config.channels,
             qualities=self._config.qualities,
             rate=self._config.scrub_rate,
+            pause_seconds=self._config.scrub_pause,
             metrics=self._metrics,
         )
 

@@ -47,7 +47,7 @@ _AT_ONCE = 4
 """Hours that are listed at a time."""
 _LEGACY_FACTOR = 8
 """A node without digests is asked so many times less often: each look asks for every hour."""
-_RETRY_LIMIT_SECONDS = 60.0
+_RETRY_LIMIT_SECONDS = 30.0
 _DOUBT_SECONDS = 600.0
 """An hour whose names do not add up to its digest is listed again after so long."""
 

@@ -8,6 +8,7 @@
     ├── HolesNotAllowed        a cut or a copy would miss something; HTTP 406
     ├── FetchError             an HTTP request of ours failed
     │   ├── ConnectFailed        no connection, or it broke before the response's headers
+    │   │   └── Unreachable      no connection
     │   ├── TimedOut             no answer within the time allowed
     │   ├── BadStatus            an answer that is not 2xx
     │   ├── BrokenTransfer       the body ended early or does not fit its headers
@@ -74,6 +75,10 @@ class FetchError(WubloaderError):
 
 class ConnectFailed(FetchError):
     """No connection, or it broke before the response's headers were in."""
+
+
+class Unreachable(ConnectFailed):
+    """No connection: nothing was asked, so nothing is known of what was to be asked for."""
 
 
 class TimedOut(FetchError):

@@ -20,7 +20,7 @@ import gevent
 import requests
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from common.errors import (
     BadAnswer,
@@ -29,6 +29,7 @@ from common.errors import (
     ConnectFailed,
     FetchError,
     TimedOut,
+    Unreachable,
 )
 
 USER_AGENT = "wubloader"
@@ -208,7 +209,14 @@ def _translated(url: str, deadline: gevent.Timeout, otherwise: type[FetchError])
         if exc is not deadline:
             raise
         raise TimedOut(url, f"not complete after {deadline.seconds:g} s") from exc
+    except requests.ConnectTimeout as exc:
+        raise Unreachable(url, "no connection within the time allowed") from exc
     except (requests.Timeout, ReadTimeoutError) as exc:
         raise TimedOut(url, "the server stopped answering") from exc
     except (requests.RequestException, HTTPError) as exc:
-        raise otherwise(url, str(exc)) from exc
+        raise (Unreachable if _is_unreachable(exc) else otherwise)(url, str(exc)) from exc
+
+
+def _is_unreachable(error: Exception) -> bool:
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)

@@ -32,15 +32,29 @@ def clean_environment() -> dict[str, str]:
 
 
 class ServiceProcess:
-    """`python -m MODULE ARGS` on a free port. Use it as a context manager, or call `close`."""
+    """`python -m MODULE ARGS` on a free port. Use it as a context manager, or call `close`.
 
-    def __init__(self, module: str, *args: str, env: dict[str, str] | None = None) -> None:
+    With `prefix` another command runs it, which must become it (exec).
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *args: str,
+        env: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         self.module = module
         self._output = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed by close()
             prefix=f"{module}-", suffix=".log"
         )
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, _PORT_FLAG.get(module, "--metrics-port"), "0", *args],
+            [
+                *prefix,
+                *(sys.executable, "-m", module),
+                *(_PORT_FLAG.get(module, "--metrics-port"), "0"),
+                *args,
+            ],
             cwd=ROOT,
             env={**clean_environment(), "PYTHONUNBUFFERED": "1", **(env or {})},
             stdin=subprocess.DEVNULL,

@@ -1,5 +1,6 @@
 """Nodes for tests of replication: stores with small files of true hashes, and their services."""
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from common.segments.path import Segment, SegmentType, format_name, hash_bytes
 from common.segments.store import SegmentStore
 from common.times import HOUR, SECOND, Micros, format_hour, parse_time
+from tests.support.hosts import Host
 from tests.support.processes import ServiceProcess
 from tests.support.waiting import wait_until
 
@@ -17,9 +19,10 @@ DEMO = ("demo", "source")
 
 @dataclass(kw_only=True)
 class Replica:
-    """A node's store, and the processes that were started on it."""
+    """A node's store, and the processes that were started on it, on `host` if that is given."""
 
     base_dir: Path
+    host: Host | None = None
     processes: list[ServiceProcess] = field(default_factory=list)
     _url: str = ""
 
@@ -32,19 +35,15 @@ class Replica:
 
     def serve(self, port: str = "0") -> ServiceProcess:
         """Start a restreamer."""
-        process = ServiceProcess("restreamer", "--base-dir", str(self.base_dir), "--port", port)
-        self.processes.append(process)
-        return process
+        return self._start("restreamer", "--base-dir", str(self.base_dir), "--port", port)
 
     def replicate(self, *urls: str, options: tuple[str, ...] = ()) -> ServiceProcess:
         """Start a backfiller that copies from `urls`."""
-        process = ServiceProcess(
+        return self._start(
             "backfiller",
             *("demo", "--base-dir", str(self.base_dir), "--static-nodes", ",".join(urls)),
             *("--interval-seconds", "0.3", "--scrub-rate", "0", *options),
         )
-        self.processes.append(process)
-        return process
 
     def replicate_once(self, *urls: str, options: tuple[str, ...] = ()) -> int:
         """Run a backfiller until it is through; returns its exit status."""
@@ -54,17 +53,28 @@ class Replica:
         for process in self.processes:
             process.close()
 
+    def _start(self, module: str, *args: str) -> ServiceProcess:
+        prefix, env = (self.host.prefix, self.host.environment) if self.host else ((), {})
+        process = ServiceProcess(module, *args, env=env, prefix=prefix)
+        self.processes.append(process)
+        return process
+
     def put(
         self, start: Micros, data: bytes, *, kind: SegmentType = SegmentType.FULL
     ) -> tuple[Segment, Path]:
-        """Write a segment of 2 s with these bytes."""
+        """Write a segment of 2 s with these bytes. Nothing of it is there if the disk is full."""
         digest = hash_bytes(data)
         name = format_name(start, 2 * SECOND, kind, digest)
         segment = Segment(start=start, duration=2 * SECOND, type=kind, hash=digest, name=name)
         path = self.path(segment)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return segment, path
+        temp = path.with_name(f".{name}")
+        try:
+            temp.write_bytes(data)
+        except OSError:
+            temp.unlink(missing_ok=True)
+            raise
+        return segment, temp.replace(path)
 
     def put_many(
         self, count: int, *, start: Micros = PAST, size_bytes: int = 2000
@@ -92,9 +102,17 @@ class Replica:
         for hour in store.hours(*DEMO):
             listed = store.hour(*DEMO, hour)
             for segment in listed.segments:
-                found[f"{hour}/{segment.name}"] = self.path(segment).read_bytes()
+                with contextlib.suppress(FileNotFoundError):  # set aside since it was listed
+                    found[f"{hour}/{segment.name}"] = self.path(segment).read_bytes()
             found |= {f"{hour}/{entry.name}": b"" for entry in listed.tombstones}
         return found
+
+    def visible(self) -> list[Segment]:
+        """All segments that it shows."""
+        store = SegmentStore(self.base_dir)
+        return [
+            segment for hour in store.hours(*DEMO) for segment in store.hour(*DEMO, hour).segments
+        ]
 
     def temps(self) -> list[Path]:
         return list(self.base_dir.rglob("*-temp-*"))
@@ -109,7 +127,7 @@ def hour_name(count: int) -> str:
 
 
 def wait_until_equal(*replicas: Replica, seconds: float = 60) -> None:
-    """Wait until all of them show the same."""
+    """Wait until all of them show the same names with the same bytes."""
     wait_until(
         lambda: all(replica.shown() == replicas[0].shown() for replica in replicas),
         "all nodes show the same",

@@ -15,7 +15,15 @@ import requests
 import urllib3.exceptions
 from prometheus_client import CollectorRegistry
 
-from common.errors import BadAnswer, BadStatus, BrokenTransfer, ConnectFailed, FetchError, TimedOut
+from common.errors import (
+    BadAnswer,
+    BadStatus,
+    BrokenTransfer,
+    ConnectFailed,
+    FetchError,
+    TimedOut,
+    Unreachable,
+)
 from common.http import HttpClient, HttpClientMetrics, _translated
 
 
@@ -183,11 +191,17 @@ def test_a_bad_status_says_which(server: ScriptedServer, client: HttpClient) -> 
     assert caught.value.status == 403
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "no-scheme", "http://[", "ftp://host/"])
-def test_an_address_that_cannot_be_reached_is_a_failed_connection(
+@pytest.mark.parametrize("url", ["no-scheme", "http://[", "ftp://host/"])
+def test_an_address_that_makes_no_sense_is_a_failed_connection(
     client: HttpClient, url: str
 ) -> None:
     with pytest.raises(ConnectFailed):
+        fetch(client, url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://nowhere.invalid/"])
+def test_an_address_where_nobody_answers_is_unreachable(client: HttpClient, url: str) -> None:
+    with pytest.raises(Unreachable):
         fetch(client, url)
 
 
