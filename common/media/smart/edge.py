@@ -44,7 +44,8 @@ class EdgeJob:
     """See the module's description. `tables` are for segments that have none, `sets` parameter sets
     for those that lack them. `rate` is the numerator and the denominator of frames per
     second. With `reorder` 0 the units come in order of display. `optional` frames may be missing;
-    else that is an error, which begins with `label`.
+    else that is an error, which begins with `label`. They should have at most `room_bytes`, if that
+    is not 0.
     """
 
     kind: ClassVar[str] = "edge"
@@ -53,6 +54,7 @@ class EdgeJob:
     sources: tuple[EdgeSource, ...]
     rate: tuple[int, int]
     reorder: int
+    room_bytes: int = 0
     sets: str = ""
     optional: bool = False
     label: str = ""
@@ -92,7 +94,14 @@ def handle(document: bytes, answers: Answers) -> None:
     first = list(islice(frames, TRIAL_FRAMES))
     if not first:
         return
-    encoder = fitting_encoder(first, job.tables.video_type, rate=rate, reorder=job.reorder)
+    encoder = fitting_encoder(
+        first,
+        job.tables.video_type,
+        rate=rate,
+        reorder=job.reorder,
+        count=sum(len(source.wanted) for source in job.sources),
+        room_bytes=job.room_bytes,
+    )
     for frame in chain(first, frames):
         send_units(encoder.encode(frame), answers)
     send_units(encoder.encode(None), answers)

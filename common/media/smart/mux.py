@@ -14,6 +14,7 @@ from common.media.smart.packets import (
     PACKET_BYTES,
     PAYLOAD,
     PTS_MASK,
+    ROOM,
     START,
     SYNC,
 )
@@ -21,7 +22,6 @@ from common.media.smart.packets import (
 VIDEO_PID = 0x100
 AUDIO_PID = 0x101
 _PMT_PID = 0x1000
-_ROOM = PACKET_BYTES - 4
 
 _VIDEO_ID = 0xE0
 _AUDIO_ID = 0xC0
@@ -76,12 +76,12 @@ def packetize(
     field = b""
     if clock is not None:
         field = bytes((7, 0x10 | key << 6)) + clock_field(clock)
-    count = -(-(len(field) + len(payload)) // _ROOM)
-    padding = count * _ROOM - len(field) - len(payload)
+    count = -(-(len(field) + len(payload)) // ROOM)
+    padding = count * ROOM - len(field) - len(payload)
     if count == 1 or not padding:
         body = _padded(field, padding) + payload
     else:
-        last = (count - 1) * _ROOM - len(field)
+        last = (count - 1) * ROOM - len(field)
         body = b"".join((field, payload[:last], _padded(b"", padding), payload[last:]))
     heads = np.arange(counter, counter + count, dtype=np.uint32) & COUNTER
     heads |= SYNC << 24 | pid << 8 | PAYLOAD
@@ -90,13 +90,13 @@ def packetize(
         heads[-1] |= ADAPTATION
     packets = np.empty((count, PACKET_BYTES), np.uint8)
     packets[:, :4] = heads.byteswap().view(np.uint8).reshape(-1, 4)
-    packets[:, 4:] = np.frombuffer(body, np.uint8).reshape(-1, _ROOM)
+    packets[:, 4:] = np.frombuffer(body, np.uint8).reshape(-1, ROOM)
     return packets.tobytes()
 
 
 def packet_count(payload_bytes: int, *, clock: bool = False) -> int:
     """How many packets `packetize` makes."""
-    return -(-((8 if clock else 0) + payload_bytes) // _ROOM)
+    return -(-((8 if clock else 0) + payload_bytes) // ROOM)
 
 
 def _padded(field: bytes, padding: int) -> bytes:
@@ -119,10 +119,10 @@ def clock_packet(counter: int, clock: int) -> bytes:
 
 _CLOCK_HEADS = [
     (SYNC << 24 | VIDEO_PID << 8 | ADAPTATION | counter).to_bytes(4, "big")
-    + bytes((_ROOM - 1, 0x10))
+    + bytes((ROOM - 1, 0x10))
     for counter in range(16)
 ]
-_CLOCK_STUFFING = b"\xff" * (_ROOM - 8)
+_CLOCK_STUFFING = b"\xff" * (ROOM - 8)
 
 
 @lru_cache(maxsize=64)

@@ -18,6 +18,8 @@ from common.errors import MediaError
 
 PACKET_BYTES = 188
 WORDS = PACKET_BYTES // 4
+ROOM = PACKET_BYTES - 4
+"""What a packet holds behind its head."""
 SYNC = 0x47
 PTS_MASK = (1 << 33) - 1
 

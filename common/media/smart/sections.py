@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from common.errors import MediaError
@@ -128,10 +129,25 @@ def encode_job(step: Encode, reorder: int) -> EdgeJob:
         ),
         rate=(rate.numerator, rate.denominator),
         reorder=reorder,
+        room_bytes=_room_bytes(step, rate),
         sets=step.sets.hex(),
         optional=any(source.visit and source.visit.piece.optional for source in step.sources),
         label=shown.piece.label,
     )
+
+
+def _room_bytes(step: Encode, rate: Fraction) -> int:
+    """How big a piece may be: twice the same frames of the source; of less than a second, where
+    its first picture weighs most, twice all that is decoded for it.
+    """
+    is_long = step.frames >= rate
+    source_bytes = 0
+    for source in step.sources:
+        if source.visit is not None:
+            sizes = source.visit.segment.unit_sizes
+            counted = list(source.wanted) if is_long else slice(source.first, source.last)
+            source_bytes += int(sizes[counted].sum())
+    return 2 * source_bytes
 
 
 def _blend_job(step: Blend, reorder: int) -> Job | None:

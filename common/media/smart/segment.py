@@ -17,6 +17,7 @@ from common.media.smart.nal import has_slice, is_idr, parameter_sets
 from common.media.smart.packets import (
     ADTS,
     PTS_MASK,
+    ROOM,
     VIDEO_TYPES,
     Damaged,
     Ints,
@@ -57,6 +58,15 @@ class SourceSegment:
     def unit_bytes(self, unit: int) -> bytes:
         """An access unit as it is in the stream."""
         return self.loose[unit] if self.packets is None else self.packets.unit_bytes(unit)
+
+    @property
+    def unit_sizes(self) -> Ints:
+        """How many bytes each access unit has, to within a packet."""
+        if self.packets is None:
+            return np.array([len(unit) for unit in self.loose], np.int64)
+        rows = self.packets.rows
+        begins = np.searchsorted(rows, self.packets.units.row)
+        return np.diff(begins, append=len(rows)) * ROOM
 
     @cached_property
     def begins_anew(self) -> bool:
