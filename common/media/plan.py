@@ -15,7 +15,7 @@ from pathlib import Path
 from common.errors import BadParameter, HolesNotAllowed, MediaError
 from common.media.job import OverlapPieces, Piece, Pieces
 from common.media.parts import Position, split, transition_frames
-from common.media.probe import Probe, probe
+from common.media.probe import Frames, read_frames
 from common.media.timeline import bound_before, frame_rate, frames_in_range
 from common.media.transitions import check_transition
 from common.segments.path import Segment, SegmentType
@@ -352,7 +352,7 @@ class _Reel:
         self._segments = segments
         self._label = label
         self._pieces = list(_pieces(store, request, segments, span, label))
-        self._probes: dict[int, Probe | None] = {}
+        self._probes: dict[int, Frames | None] = {}
         edges = [self._probe(index) for index in sorted({0, len(segments) - 1})]
         rates = [frame_rate(edge.offsets) for edge in edges if edge is not None]
         self.rate = next((rate for rate in rates if rate), _SOUND_FRAMES_PER_SECOND)
@@ -431,15 +431,15 @@ class _Reel:
         span = TimeRange(piece.from_time, piece.to_time)
         return frames_in_range(piece.start, probed.offsets, span)
 
-    def _probe(self, index: int) -> Probe | None:
+    def _probe(self, index: int) -> Frames | None:
         """None where it is unreadable and nobody expects it to be more."""
         if index not in self._probes:
             self._probes[index] = self._read(self._pieces[index])
         return self._probes[index]
 
-    def _read(self, piece: Piece) -> Probe | None:
+    def _read(self, piece: Piece) -> Frames | None:
         try:
-            return probe(Path(piece.path))
+            return read_frames(Path(piece.path))
         except MediaError as exc:
             if piece.optional:
                 return None
@@ -532,7 +532,7 @@ def _lead(
 
 def _begins_anew(piece: Piece) -> bool:
     try:
-        return probe(Path(piece.path)).begins_anew
+        return read_frames(Path(piece.path)).begins_anew
     except MediaError:
         return True  # nothing can be decoded across it
 

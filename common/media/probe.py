@@ -12,7 +12,8 @@ from av.error import FFmpegError
 
 from common.errors import MediaError
 from common.media.smart.nal import is_idr, parameter_sets
-from common.media.smart.packets import VIDEO_TYPES
+from common.media.smart.packets import VIDEO_TYPES, Unfit
+from common.media.smart.segment import load_picture
 from common.media.timeline import frame_rate, unwrap
 
 
@@ -58,6 +59,38 @@ class Probe:
     def rate(self) -> Fraction | None:
         """Frames per second of the video."""
         return frame_rate(self.offsets) if self.video_pts else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """What a plan must know of a segment; see `Probe`."""
+
+    offsets: list[int]
+    reorder: int
+    begins_anew: bool
+
+
+def read_frames(path: Path) -> Frames:
+    """Read a segment's frames, some twenty times as fast as `probe` where it is of the usual form.
+
+    Raises MediaError if it is no such file.
+    """
+    try:
+        segment = load_picture(path)
+    except (Unfit, OSError):
+        segment = None
+    if segment is None or not len(segment):
+        probed = probe(path)
+        return Frames(
+            offsets=probed.offsets, reorder=probed.reorder, begins_anew=probed.begins_anew
+        )
+    stamps = segment.pts.tolist()
+    shown = in_order(stamps)
+    return Frames(
+        offsets=[stamp - shown[0] for stamp in shown],
+        reorder=reorder_depth(stamps),
+        begins_anew=segment.begins_anew and bool(segment.sets_of(0)),
+    )
 
 
 def probe(path: Path) -> Probe:

@@ -123,19 +123,28 @@ def load(path: Path, known: Tables | None = None) -> SourceSegment:
     return segment
 
 
+def load_picture(path: Path) -> SourceSegment:
+    """The same without sound, and quicker. Raises Unfit if it is not simple, and OSError."""
+    return _in_place(parse(_read(path)), None)
+
+
 def _parsed(path: Path, data: memoryview, known: Tables | None) -> SourceSegment:
     try:
         packets = parse(data, known)
-        return SourceSegment(
-            tables=packets.tables,
-            pts=_unwrapped(packets.units.pts, packets.units.pts),
-            dts=_unwrapped(packets.units.dts, packets.units.pts),
-            packets=packets,
-            loose=(),
-            sound=read_sound(packets),
-        )
+        return _in_place(packets, read_sound(packets))
     except Unfit as exc:
         return replace(_demuxed(path), damaged=isinstance(exc, Damaged))
+
+
+def _in_place(packets: Packets, sound: SourceSound | None) -> SourceSegment:
+    return SourceSegment(
+        tables=packets.tables,
+        pts=_unwrapped(packets.units.pts, packets.units.pts),
+        dts=_unwrapped(packets.units.dts, packets.units.pts),
+        packets=packets,
+        loose=(),
+        sound=sound,
+    )
 
 
 def _is_odd(path: Path, segment: SourceSegment) -> bool:
