@@ -25,12 +25,13 @@ _REASONS: dict[type[Exception], str] = {
     BadAnswer: "answer",
     HashMismatch: "hash",
 }
+_DISK = "disk"
 _QUIET_SECONDS = 60.0
 
 
 def reason_of(error: Exception) -> str:
     """The label that stands for an error in metrics: what is none of these is the disk's."""
-    return _REASONS.get(type(error), "disk")
+    return _REASONS.get(type(error), _DISK)
 
 
 class Failures:
@@ -41,6 +42,9 @@ class Failures:
         self._metrics = metrics
         self._logged: dict[str, float] = {}
         self._silent: dict[str, int] = {}
+        # Of a counter that begins at 1 nobody sees that it has risen.
+        for reason in (*_REASONS.values(), _DISK):
+            metrics.failures.labels(node, reason)
 
     def __call__(self, what: str, error: Exception) -> None:
         reason = reason_of(error)

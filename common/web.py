@@ -26,6 +26,7 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -126,6 +127,11 @@ def _add_metrics(app: OpenAPI, registry: CollectorRegistry) -> None:
         ["view"],
         registry=registry,
     )
+    Gauge(
+        "wubloader_clock_timestamp_seconds",
+        "This machine's clock, as a Unix time.",
+        registry=registry,
+    ).set_function(time.time)
 
     @app.before_request
     def start() -> None:

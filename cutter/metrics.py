@@ -2,6 +2,9 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from common.events import EventState
+from cutter.job import Failure
+
 # From half a minute's clip to a six-hour one.
 _SECONDS = (1, 3, 10, 30, 60, 180, 600, 1800, 3600, 10800, 36000)
 
@@ -46,3 +49,11 @@ class CutterMetrics:
             "1 after a cut failed because there was no room, until one succeeds.",
             registry=registry,
         )
+        self._know()
+
+    def _know(self) -> None:
+        """Count from 0 on: of a counter that begins at 1 nobody sees that it has risen."""
+        for state in EventState:
+            self.jobs.labels(state.value)
+        for failure in Failure:
+            self.failures.labels(failure.value)

@@ -2,10 +2,15 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from common.segments.path import SegmentType
+from downloader.gaps import GapReason
+
 _QUALITY = ["channel", "quality"]
 
 
 class DownloaderMetrics:
+    """One object per service, on the registry that is passed in."""
+
     def __init__(self, registry: CollectorRegistry) -> None:
         self.segments = Counter(
             "wubloader_downloader_segments_total",
@@ -83,3 +88,11 @@ class DownloaderMetrics:
             "Temp files of crashed processes that were deleted.",
             registry=registry,
         )
+
+    def know(self, channel: str, quality: str) -> None:
+        """Count from 0 on: of a counter that begins at 1 nobody sees that it has risen."""
+        for kind in SegmentType:
+            self.segments.labels(channel, quality, kind.value)
+        for reason in GapReason:
+            self.gaps.labels(channel, quality, reason.value)
+            self.gap_seconds.labels(channel, quality, reason.value)

@@ -56,6 +56,7 @@ class Recorder:
         self._store = store
         self._http = http
         self._metrics = metrics
+        metrics.know(*self._labels)
         self._timing = timing
         self._workers: list[Worker] = []
         self._last_start: float | None = None

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from common.media.plan import CutType
+
 
 class RestreamerMetrics:
     """Labels: `type` is a cut's type, or frame, thumbnail, waveform; `result` one of complete,
@@ -18,6 +20,9 @@ class RestreamerMetrics:
             ["type", "result"],
             registry=registry,
         )
+        # Of a counter that begins at 1 nobody sees that it has risen.
+        for kind in CutType:
+            self.cuts.labels(kind.value, "failed")
         self.cut_bytes = Counter(
             "wubloader_restreamer_cut_bytes_total",
             "Bytes of cuts sent.",

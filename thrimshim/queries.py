@@ -60,6 +60,27 @@ def list_events(
     return list(cursor)
 
 
+def count_events(cursor: RealDictCursor) -> list[Row]:
+    """For each state, also those that no event is in: how many events there are, and the longest
+    time since the edit of one that still waits for a cutter or an upload location.
+    """
+    cursor.execute(
+        """
+        SELECT state::text, count(id) AS events,
+            coalesce(
+                extract(
+                    epoch FROM clock_timestamp() - min(edit_time)
+                        FILTER (WHERE state NOT IN ('UNEDITED', 'DONE'))
+                ),
+                0
+            )::float AS longest_wait_seconds
+        FROM unnest(enum_range(NULL::event_state)) AS state LEFT JOIN events USING (state)
+        GROUP BY state
+        """
+    )
+    return list(cursor)
+
+
 def get_event(cursor: RealDictCursor, event_id: str, *, lock: bool = False) -> Row | None:
     """One event, or None. With `lock` nobody else changes it until the transaction ends."""
     cursor.execute(

@@ -55,6 +55,8 @@ class DatabaseMetrics:
             ["outcome"],
             registry=registry,
         )
+        for outcome in ("committed", "rolled_back", "unavailable"):
+            self.transactions.labels(outcome)
 
 
 class Database:

@@ -11,7 +11,9 @@ is simply absent.
 """
 
 import logging
+import math
 import os
+import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -19,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from common.errors import BadSegmentName
 from common.segments.path import (
@@ -152,6 +154,21 @@ class SegmentStore:
             "Names in hour folders that are of no known format, each counted once.",
             registry=registry,
         )
+        self._tell_of_the_disk(registry)
+
+    def _tell_of_the_disk(self, registry: CollectorRegistry | None) -> None:
+        free = Gauge(
+            "wubloader_store_free_bytes",
+            "What the store's disk can still take.",
+            registry=registry,
+        )
+        free.set_function(lambda: _disk_bytes(self.base_dir)[0])
+        size = Gauge(
+            "wubloader_store_size_bytes",
+            "What the store's disk can hold in all.",
+            registry=registry,
+        )
+        size.set_function(lambda: _disk_bytes(self.base_dir)[1])
 
     def channels(self) -> list[str]:
         """Names of all channels, sorted."""
@@ -453,6 +470,15 @@ def _names(folder: Path) -> list[str]:
         return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _disk_bytes(folder: Path) -> tuple[float, float]:
+    """Free and in all; NaN where it cannot be told, since metrics must be answered."""
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return math.nan, math.nan
+    return usage.free, usage.total
 
 
 def _folders(folder: Path) -> list[str]:

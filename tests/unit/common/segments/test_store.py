@@ -1,6 +1,7 @@
 """The store: what is listed, what is hidden, and how seldom the disk is read."""
 
 import logging
+import math
 import os
 import shutil
 import time
@@ -426,3 +427,18 @@ def test_tombstones_are_written_into_the_store_only(
         store.add_tombstones(*names, HOUR_NAME, [FIRST.tombstone])
     with pytest.raises(ValueError, match="hour"):
         store.add_tombstones(*DEMO, "../..", [FIRST.tombstone])
+
+
+def test_the_disk_is_measured_and_one_that_is_gone_does_not_break_the_metrics(
+    store: SegmentStore, registry: CollectorRegistry, tmp_path: Path
+) -> None:
+    free, size = (
+        registry.get_sample_value(f"wubloader_store_{what}_bytes") for what in ("free", "size")
+    )
+    assert free is not None
+    assert size is not None
+    assert 0 < free < size
+    tmp_path.rmdir()
+    gone = registry.get_sample_value("wubloader_store_free_bytes")
+    assert gone is not None
+    assert math.isnan(gone)
