@@ -35,3 +35,8 @@ def test_each_library_of_the_pages_is_described_and_no_other() -> None:
     assert set(documented("Pages")) == set(
         json.loads(read_document("package.json"))["dependencies"]
     )
+
+
+def test_each_program_of_debian_is_described_and_no_other() -> None:
+    installed = re.findall(r"missing\+=\((\S+)\)", read_document("scripts/setup"))
+    assert set(documented("Programs of Debian")) == set(installed)
