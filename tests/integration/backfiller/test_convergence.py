@@ -176,9 +176,11 @@ def make_member(made: Network, number: int, base_dir: Path) -> Member:
 
 @pytest.mark.parametrize(
     ("steps", "step_seconds"),
-    [(120, 0.1), pytest.param(3000, 0.5, marks=[pytest.mark.soak, pytest.mark.timeout(7200)])],
+    [
+        pytest.param(120, 0.1, marks=pytest.mark.timeout(400)),
+        pytest.param(3000, 0.5, marks=[pytest.mark.soak, pytest.mark.timeout(7200)]),
+    ],
 )
-@pytest.mark.timeout(400)
 def test_whatever_happens_to_nodes_they_become_equal_and_show_nothing_deleted(
     cluster: Cluster, steps: int, step_seconds: float
 ) -> None:

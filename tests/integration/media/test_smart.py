@@ -23,6 +23,7 @@ from tests.support.exactness import Limits, assert_exact
 from tests.support.media import fill_store, recorded_set
 from tests.support.quality import Compared, numbers_of
 from tests.support.reference import Recording, expected_numbers, read_store, record
+from tests.support.soak import soak_but
 from tests.support.transport import judge
 from tests.support.variants import VARIANTS, Recipe, store_variant, variant
 
@@ -118,7 +119,16 @@ ALL_ENCODED = {"open-gop", "hevc-open-gop"}
 """Their only IDR picture is the very first one."""
 
 
-@pytest.mark.parametrize("name", WITH_PICTURE)
+LIKE_OTHERS = {
+    "flat-b-frames", "fps-25", "fps-50", "720p", "slices", "filler", "no-delimiters",
+    "gop-1", "gop-4", "gop-1-beside",
+    "mono", "sound-44", "sound-early", "sound-44-late", "one-aac-frame",
+    "counters", "tables-at-start", "wrap-between", "jump-back", "jitter",
+}  # fmt: skip
+"""Go the way of another one, which is tested every time."""
+
+
+@pytest.mark.parametrize("name", soak_but(WITH_PICTURE, every_time=set(WITH_PICTURE) - LIKE_OTHERS))
 def test_cuts_of_sources_of_all_kinds_are_exact(
     pool: EncoderPool, tmp_path: Path, name: str
 ) -> None:
