@@ -37,7 +37,7 @@ RUNNING_SECONDS = 3.0
 EXIT_SECONDS = 40
 
 START = parse_time("2026-01-01T00:00:00")
-CUT_SECONDS = 30
+CUT_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
