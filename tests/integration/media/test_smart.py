@@ -152,6 +152,20 @@ def test_sound_alone_is_one_stream_without_gaps(
     assert_decodes_silently(output)
 
 
+@pytest.mark.parametrize("name", WITHOUT_PICTURE)
+def test_sound_alone_is_crossfaded(pool: EncoderPool, tmp_path: Path, name: str) -> None:
+    stored = Stored(tmp_path, name)
+    ranges = [span(0.5, 3.1), span(4.2, 7)]
+    output = cut(pool, tmp_path, ranges, [Transition(type="fade", seconds=1)])
+    heard = judge(output, frame_rate=None).sound
+    assert len(heard) * 1024 / heard[0].rate == pytest.approx(2.6 + 2.8 - 1, abs=0.07)
+    source = {frame.data for frame in judge(stored.made.data, frame_rate=None).sound}
+    # Silence encodes to the same bytes again; the marks of both sides do not.
+    faded = sum(frame.data not in source for frame in heard) * 1024 / heard[0].rate
+    assert 0.1 < faded < 1.15
+    assert_decodes_silently(output)
+
+
 def test_pictures_of_a_usual_source_are_as_good_as_they_were_and_small(
     pool: EncoderPool, tmp_path: Path
 ) -> None:
