@@ -236,7 +236,12 @@ def _yoyo_uri(dsn: str) -> str:
 
 
 def _is_clean(candidate: connection) -> bool:
-    return not candidate.closed and candidate.info.transaction_status == TRANSACTION_STATUS_IDLE
+    return (
+        not candidate.closed
+        and candidate.info.transaction_status == TRANSACTION_STATUS_IDLE
+        # One that was opened before the first migration would read our types as text.
+        and bool(candidate.string_types)
+    )
 
 
 def _is_alive(candidate: connection) -> bool:

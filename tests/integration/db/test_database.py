@@ -107,3 +107,17 @@ def test_processes_that_migrate_at_once_apply_each_migration_once(empty_database
     with ThreadPoolExecutor(4) as pool:
         applied = list(pool.map(migrate, [empty_database_dsn] * 4))
     assert sorted(applied) == [0, 0, 0, 1]
+
+
+def test_a_service_that_was_there_before_the_schema_reads_its_types(
+    empty_database_dsn: str,
+) -> None:
+    database = Database(
+        empty_database_dsn, application="test", registry=CollectorRegistry(), pool_size=1
+    )
+    database.check()  # as /readyz does, while another service still migrates
+    migrate(empty_database_dsn)
+    with database.transaction() as cursor:
+        cursor.execute("SELECT ARRAY[(now(), now())::video_range] AS ranges")
+        assert [type(value).__name__ for value in cursor.fetchone()["ranges"]] == ["video_range"]
+    database.close()
