@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 
 from flask import Response, request
 from flask_openapi3 import OpenAPI
@@ -109,9 +110,23 @@ class _FileBody:
             self._file.close()
 
 
-def file_reply(path: Path, *, etag: str, content_type: str, cache_control: str) -> Response:
-    """A file, or the part of it that the request's Range names. Raises FileNotFoundError."""
+_SENDFILE = "Wubloader-Sendfile"
+"""With `accel` in this header of a request nginx says that it can send the store's files itself."""
+
+_ACCEL_LOCATION = "/stored/"
+"""Where nginx has the store (docker/nginx.conf), for itself only."""
+
+
+def file_reply(
+    base_dir: Path, name: str, *, etag: str, content_type: str, cache_control: str
+) -> Response:
+    """The file `name` below `base_dir`, or the part of it that the request's Range names; to an
+    nginx that can send it itself, where it is. Raises FileNotFoundError.
+    """
+    path = base_dir / name
     size_bytes = in_thread(path.stat).st_size
+    if request.headers.get(_SENDFILE) == "accel":
+        return _located_file(name, etag, content_type, cache_control)
     # HEAD has no body, and must not open the file either.
     body = _FileBody(path) if request.method == "GET" else ()
     response = Response(body, content_type=content_type, direct_passthrough=True)
@@ -123,4 +138,16 @@ def file_reply(path: Path, *, etag: str, content_type: str, cache_control: str) 
     if request.range is None or len(request.range.ranges) != 1 or request.method != "GET":
         environ.pop("HTTP_RANGE", None)
     response.make_conditional(environ, accept_ranges=True, complete_length=size_bytes)
+    return response
+
+
+def _located_file(name: str, etag: str, content_type: str, cache_control: str) -> Response:
+    """304, or an answer without a body that tells nginx which file to send. Ranges are its work."""
+    response = Response((), content_type=content_type)
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = cache_control
+    response.make_conditional(request)
+    if response.status_code == 200:
+        response.content_length = 0
+        response.headers["X-Accel-Redirect"] = _ACCEL_LOCATION + quote(name)
     return response

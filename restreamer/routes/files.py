@@ -84,7 +84,7 @@ def _file(store: SegmentStore, path: str) -> Response:
     if len(parts) == _HOUR_DEPTH and _is_hour(parts[2]):
         return _segment(store, parts)
     try:
-        return _extra(store.base_dir.joinpath(*parts))
+        return _extra(store.base_dir, path)
     except OSError as exc:
         raise NotFound from exc
 
@@ -97,7 +97,8 @@ def _segment(store: SegmentStore, parts: list[str]) -> Response:
         raise NotFound
     try:
         return file_reply(
-            store.path(channel, quality, segment),
+            store.base_dir,
+            "/".join(parts),
             etag=segment.hash,
             content_type="video/mp2t",
             cache_control=_FOREVER,
@@ -106,12 +107,14 @@ def _segment(store: SegmentStore, parts: list[str]) -> Response:
         raise NotFound from exc
 
 
-def _extra(path: Path) -> Response:
+def _extra(base_dir: Path, name: str) -> Response:
+    path = base_dir / name
     if not in_thread(path.is_file):
         raise NotFound
     stat = in_thread(path.stat)
     return file_reply(
-        path,
+        base_dir,
+        name,
         etag=f"{stat.st_mtime_ns:x}-{stat.st_size:x}",
         content_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
         cache_control=_REVALIDATE,

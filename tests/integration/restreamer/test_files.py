@@ -2,7 +2,7 @@
 
 import http.client
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import requests
@@ -70,6 +70,19 @@ def test_a_range_is_that_part_of_the_file(
 
 def test_a_range_behind_the_end_is_refused(node: Node) -> None:
     assert get(node, segment_path(node), Range="bytes=99999999-").status_code == 416
+
+
+def test_to_a_server_that_sends_files_itself_it_says_where_the_file_is(node: Node) -> None:
+    path = segment_path(node)
+    accel = {"Wubloader-Sendfile": "accel"}
+    response = get(node, path, Range="bytes=0-187", **accel)
+    assert (response.status_code, response.content) == (200, b"")
+    assert unquote(response.headers["X-Accel-Redirect"]) == path.replace("/segments/", "/stored/")
+    assert "immutable" in response.headers["Cache-Control"]
+    again = get(node, path, **{"If-None-Match": response.headers["ETag"]}, **accel)
+    assert again.status_code == 304
+    missing = get(node, path.replace("-2.0-full-", "-2.5-full-"), **accel)
+    assert (missing.status_code, missing.headers.get("X-Accel-Redirect")) == (404, None)
 
 
 @pytest.mark.parametrize("asked", ["bytes=0-1,4-5", "nonsense"])
