@@ -28,6 +28,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, make_dsn, parse_dsn
 from psycopg2.extras import RealDictCursor, register_composite
 
+from common.db.address import with_addresses
 from common.errors import ConfigError, DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ def connect(dsn: str) -> connection:
     Raises DatabaseUnavailable if Postgres cannot be reached.
     """
     try:
-        opened = psycopg2.connect(dsn)
+        opened = psycopg2.connect(with_addresses(dsn))
     except _UNAVAILABLE as exc:
         raise DatabaseUnavailable(_one_line(exc)) from exc
     try:

@@ -1,0 +1,38 @@
+"""Finding the address of a database's host without stopping everything else.
+
+libpq looks names up by itself, and nothing else of the process runs until it has an answer: while
+name servers are away that is half a minute each time. So we look up, and tell it the addresses.
+"""
+
+import socket
+
+import gevent
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from common.errors import DatabaseUnavailable
+
+LOOKUP_SECONDS = 5
+_DEFAULT_PORT = "5432"
+
+
+def with_addresses(dsn: str) -> str:
+    """The same database, with the addresses of its host. Raises DatabaseUnavailable."""
+    parts = parse_dsn(dsn)
+    host = parts.get("host", "")
+    if not host or host.startswith("/") or "," in host or "hostaddr" in parts:
+        return dsn
+    port = parts.get("port", _DEFAULT_PORT)
+    addresses = _look_up(host, port)
+    hosts, ports = [host] * len(addresses), [port] * len(addresses)
+    parts |= {"host": ",".join(hosts), "port": ",".join(ports), "hostaddr": ",".join(addresses)}
+    return str(make_dsn(**parts))
+
+
+def _look_up(host: str, port: str) -> list[str]:
+    late = DatabaseUnavailable(f"looking up {host} took longer than {LOOKUP_SECONDS} s")
+    try:
+        with gevent.Timeout(LOOKUP_SECONDS, late):
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise DatabaseUnavailable(f"{host} is not known: {exc.strerror}") from exc
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
