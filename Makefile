@@ -3,10 +3,10 @@
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test lint bench soak lock clean test-setup
+.PHONY: help setup demo test compose-test lint bench soak lock clean test-setup
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what the services and the demo need, into .venv
 	@scripts/setup demo
@@ -20,7 +20,11 @@ test-setup:
 # More workers than cores: many tests wait for something most of the time. Who is done takes over from
 # others: the slow tests lie side by side.
 test: test-setup ## Run all tests
-	@$(PYTHON) -m pytest -q -n $$(( $$(nproc) * 3 / 2 )) --dist worksteal -m "not soak" $(ARGS)
+	@$(PYTHON) -m pytest -q -n $$(( $$(nproc) * 3 / 2 )) --dist worksteal -m "not soak and not compose" $(ARGS)
+
+# In the order of the files: each goes on with the cluster that the one before has left.
+compose-test: test-setup ## Build the images and run a cluster of three nodes in containers
+	@$(PYTHON) -m pytest -q -m compose --timeout 600 tests/compose $(ARGS)
 
 lint: test-setup ## Check style, types, imports and lock files
 	@scripts/lint

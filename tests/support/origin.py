@@ -85,12 +85,16 @@ class Origin:
 
 @contextmanager
 def stepped_origin(
-    *args: str, media: str = "plain", start: Micros | None = START, speed: float = 0
+    *args: str,
+    media: str = "plain",
+    start: Micros | None = START,
+    speed: float = 0,
+    host: str = "127.0.0.1",
 ) -> Iterator[Origin]:
-    """An origin that serves the set `media`, from `start` (None: now) on, at `speed`. `args` are
-    further flags.
+    """An origin on `host` that serves the set `media`, from `start` (None: now) on, at `speed`.
+    `args` are further flags.
     """
-    flags = ["--host", "127.0.0.1", "--recorded", str(recorded_set(media).folder)]
+    flags = ["--host", host, "--recorded", str(recorded_set(media).folder)]
     flags += ["--speed", str(speed), *args]
     if start is not None:
         flags += ["--start", format_time(start)]
