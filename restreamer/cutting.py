@@ -8,7 +8,7 @@ send yet: waiting for the next failing write could take many seconds.
 import errno
 import logging
 import socket
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 import gevent
@@ -21,19 +21,23 @@ from restreamer.metrics import RestreamerMetrics
 
 logger = logging.getLogger(__name__)
 
+Chunk = Sequence[bytes | memoryview]
+"""What is ready at the same time."""
+
 _CHUNKS_AHEAD = 2
 _END = None
 
 
 class CutStream:
-    """The chunks of one cut. `close` must be called; it ends all work, and calls `on_end` once.
+    """The chunks of one cut, each in pieces that are sent together. `close` must be called; it ends
+    all work, and calls `on_end` once.
 
     `connection` is the client's socket, if it can be watched.
     """
 
     def __init__(
         self,
-        chunks: Generator[bytes, None, None],
+        chunks: Generator[Chunk, None, None],
         *,
         kind: str,
         connection: socket.socket | None,
@@ -44,36 +48,36 @@ class CutStream:
         self._kind = kind
         self._metrics = metrics
         self._on_end = on_end
-        self._queue: Queue[bytes | Exception | None] = Queue(_CHUNKS_AHEAD)
+        self._queue: Queue[Chunk | Exception | None] = Queue(_CHUNKS_AHEAD)
         self._result = "abandoned"
         metrics.cuts_running.labels(kind).inc()
         self._maker = gevent.spawn(self._make)
         # Called however the maker ends, also if it was killed before it began.
         self._maker.link(self._ended)
         self._watcher = gevent.spawn(self._watch, connection) if connection else None
-        self._first: bytes | None = None
+        self._first: Chunk | None = None
 
     def wait_for_first(self) -> None:
         """Wait for the first chunk, so that what fails at once gets a proper status.
 
         Raises what making the cut raised.
         """
-        self._first = next(self, b"")
+        self._first = next(self, ())
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Chunk]:
         return self
 
-    def __next__(self) -> bytes:
+    def __next__(self) -> Chunk:
         if self._first:
             chunk, self._first = self._first, None
             return chunk
-        item: bytes | Exception | None = self._queue.get()
+        item: Chunk | Exception | None = self._queue.get()
         if isinstance(item, Exception):
             raise item
         if item is _END:
             self._queue.put_nowait(_END)  # for whoever asks again
             raise StopIteration
-        self._metrics.cut_bytes.labels(self._kind).inc(len(item))
+        self._metrics.cut_bytes.labels(self._kind).inc(sum(map(len, item)))
         return item
 
     def close(self) -> None:
@@ -118,7 +122,7 @@ class CutStream:
 
 
 def started(
-    chunks: Generator[bytes, None, None],
+    chunks: Generator[Chunk, None, None],
     *,
     kind: str,
     metrics: RestreamerMetrics,

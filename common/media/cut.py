@@ -17,7 +17,7 @@
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from common.media.external import PIPE_FORMAT
 from common.media.job import ArchiveJob, OverlapPieces, Pieces, RenderJob
 from common.media.plan import Clip, CutPlan, CutType, Part, PlannedPiece, pieces_of
 from common.media.remux import mp4_of, write_mp4
+from common.media.smart.mux import Packed
 from common.media.smart.stream import stream_smart
 
 CHUNK_BYTES = 256 * 1024
@@ -41,22 +42,47 @@ OnProgress = Callable[[int, int], None]
 
 def stream_cut(
     plan: CutPlan, *, encoders: EncoderPool, on_progress: OnProgress | None = None
-) -> Iterator[bytes]:
+) -> Generator[Packed, None, None]:
     """Yield the video as it is made. Closing the generator ends all work for it.
 
     Raises MediaError if a segment cannot be read or decoded, or has gone since the plan was made.
     """
+    for pieces in stream_pieces(plan, encoders=encoders, on_progress=on_progress):
+        yield from pieces
+
+
+def stream_pieces(
+    plan: CutPlan, *, encoders: EncoderPool, on_progress: OnProgress | None = None
+) -> Generator[Sequence[Packed], None, None]:
+    """The same, but what is ready at the same time comes together: for whoever can send many pieces
+    at once.
+    """
     progress = _Progress(plan.frames_total, on_progress)
+    if plan.request.type is CutType.SMART:
+        yield from stream_smart(plan, encoders, progress.report)
+    else:
+        for chunk in _stream(plan, encoders, progress):
+            yield (chunk,)
+    progress.finish()
+
+
+def _stream(plan: CutPlan, encoders: EncoderPool, progress: "_Progress") -> Iterator[bytes]:
+    """Cuts of all other types."""
     if plan.request.type in {CutType.ROUGH, CutType.FAST}:
         for planned in _segments(plan):
             yield from _stream_piece(planned, plan.request.type, encoders, progress)
-    elif plan.request.type is CutType.SMART:
-        yield from stream_smart(plan, encoders, progress.report)
     elif plan.request.type is CutType.SMART_MP4:
-        yield from mp4_of(stream_smart(plan, encoders, progress.report))
+        yield from mp4_of(_joined(plan, encoders, progress))
     else:
         yield from encoders.run(_full_job(plan), progress.report)
-    progress.finish()
+
+
+def _joined(
+    plan: CutPlan, encoders: EncoderPool, progress: "_Progress"
+) -> Generator[bytes, None, None]:
+    """A smart cut in few pieces."""
+    for pieces in stream_smart(plan, encoders, progress.report):
+        yield b"".join(pieces)
 
 
 def cut_to_file(
@@ -78,7 +104,7 @@ def cut_to_file(
         return
     if plan.request.type is CutType.SMART_MP4:
         progress = _Progress(plan.frames_total, on_progress)
-        write_mp4(stream_smart(plan, encoders, progress.report), path)
+        write_mp4(_joined(plan, encoders, progress), path)
         progress.finish()
         sync(path)
         return

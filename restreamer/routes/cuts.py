@@ -7,7 +7,7 @@ from flask_openapi3 import OpenAPI
 from pydantic import BaseModel, Field
 
 from common.errors import MediaError
-from common.media.cut import stream_cut
+from common.media.cut import stream_pieces
 from common.media.encoders import EncoderPool
 from common.media.plan import (
     CUT_TYPES,
@@ -21,7 +21,7 @@ from common.media.plan import (
 from common.segments.store import SegmentStore
 from common.times import SECOND, Micros, format_time
 from common.web import text_response
-from restreamer.cutting import CutStream, started
+from restreamer.cutting import Chunk, CutStream, started
 from restreamer.metrics import RestreamerMetrics
 from restreamer.params import bool_param, ranges_params, transitions_params
 from restreamer.responses import json_reply
@@ -115,8 +115,8 @@ class _Once:
 
 def _chunks(
     plan: CutPlan, encoders: EncoderPool, running: RunningCut
-) -> Generator[bytes, None, None]:
-    yield from stream_cut(plan, encoders=encoders, on_progress=running.report)
+) -> Generator[Chunk, None, None]:
+    yield from stream_pieces(plan, encoders=encoders, on_progress=running.report)
 
 
 def _cut_request(channel: str, quality: str, query: CutQuery) -> CutRequest:
@@ -136,7 +136,9 @@ def _cut_request(channel: str, quality: str, query: CutQuery) -> CutRequest:
 
 def _reply(plan: CutPlan, stream: CutStream | None) -> Response:
     response = Response(
-        stream or (), content_type=plan.request.type.content_type, direct_passthrough=True
+        stream or (),  # type: ignore[arg-type]  # our server takes a chunk's pieces as they are
+        content_type=plan.request.type.content_type,
+        direct_passthrough=True,
     )
     response.headers.set("Content-Disposition", "attachment", filename=_filename(plan.request))
     # Made for this request only, and large: nobody should keep it.

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Generator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 from flask import Response, request
@@ -16,7 +17,7 @@ from common.media.job import Job
 from common.media.pictures import Box, Template, plan_frame, plan_waveform
 from common.segments.store import SegmentStore
 from common.times import HOUR, Micros
-from restreamer.cutting import started
+from restreamer.cutting import Chunk, started
 from restreamer.metrics import RestreamerMetrics
 from restreamer.params import box_param, check_box, size_param, span_params, time_param
 from restreamer.routes.files import TEMPLATES, QualityPath, template_names
@@ -100,11 +101,12 @@ class _Pictures:
             # The whole picture is ready before the place is free again.
             stream = started(_chunks(self._encoders, job), kind=kind, metrics=self._metrics)
             with closing(stream):
-                return _png(b"".join(stream))
+                return _png(b"".join(chain.from_iterable(stream)))
 
 
-def _chunks(encoders: EncoderPool, job: Job) -> Generator[bytes, None, None]:
-    yield from encoders.run(job)
+def _chunks(encoders: EncoderPool, job: Job) -> Generator[Chunk, None, None]:
+    for data in encoders.run(job):
+        yield (data,)
 
 
 def _png(body: bytes | tuple[()]) -> Response:

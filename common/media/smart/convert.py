@@ -49,7 +49,7 @@ class SoundConverter:
         )
 
     def _encoded(self, sound: SourceSound) -> "Iterator[av.Packet[Any]]":
-        for time, (start, end) in zip(sound.times(), pairwise(sound.starts), strict=True):
+        for time, (start, end) in zip(sound.times().tolist(), pairwise(sound.starts), strict=True):
             packet: av.Packet[Any] = av.Packet(sound.data[start:end])
             packet.pts, packet.time_base = time, Fraction(1, CLOCK_HZ)
             for frame in self._decoded(packet):

@@ -3,7 +3,9 @@
 ISO/IEC 13818-1: 2.4.3 (packets), 2.4.4 (program tables), annex A (their checksum).
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from common.media.smart.packets import (
 VIDEO_PID = 0x100
 AUDIO_PID = 0x101
 _PMT_PID = 0x1000
+
+Packed = bytes | memoryview
+"""TS packets."""
 
 _VIDEO_ID = 0xE0
 _AUDIO_ID = 0xC0
@@ -73,25 +78,46 @@ def packetize(
 
     `clock` puts a clock reference into the first packet, `key` marks it as a point of entry.
     """
-    field = b""
-    if clock is not None:
-        field = bytes((7, 0x10 | key << 6)) + clock_field(clock)
-    count = -(-(len(field) + len(payload)) // ROOM)
-    padding = count * ROOM - len(field) - len(payload)
-    if count == 1 or not padding:
-        body = _padded(field, padding) + payload
-    else:
-        last = (count - 1) * ROOM - len(field)
-        body = b"".join((field, payload[:last], _padded(b"", padding), payload[last:]))
-    heads = np.arange(counter, counter + count, dtype=np.uint32) & COUNTER
+    return bytes(packetize_all(pid, counter, [payload], clock=clock, key=key)[0])
+
+
+def packetize_all(
+    pid: int,
+    counter: int,
+    payloads: Sequence[bytes],
+    *,
+    clock: int | None = None,
+    key: bool = False,
+) -> list[Packed]:
+    """The same for several PES packets in a row, of which the first has the clock."""
+    field = b"" if clock is None else bytes((7, 0x10 | key << 6)) + clock_field(clock)
+    bodies: list[bytes] = []
+    firsts: list[int] = []
+    with_field = [0] if field else []
+    end = 0
+    for payload in payloads:
+        count = -(-(len(field) + len(payload)) // ROOM)
+        padding = count * ROOM - len(field) - len(payload)
+        firsts.append(end)
+        end += count
+        if padding:
+            with_field.append(end - 1)
+        if count == 1:
+            bodies += (_padded(field, padding), payload)
+        else:
+            last = (count - 1) * ROOM - len(field)
+            bodies += (field, payload[:last], _padded(b"", padding), payload[last:])
+        field = b""
+    heads = np.arange(counter, counter + end, dtype=np.uint32) & COUNTER
     heads |= SYNC << 24 | pid << 8 | PAYLOAD
-    heads[0] |= START | (ADAPTATION if field else 0)
-    if padding:
-        heads[-1] |= ADAPTATION
-    packets = np.empty((count, PACKET_BYTES), np.uint8)
+    heads[firsts] |= START
+    heads[with_field] |= ADAPTATION
+    packets = np.empty((end, PACKET_BYTES), np.uint8)
     packets[:, :4] = heads.byteswap().view(np.uint8).reshape(-1, 4)
-    packets[:, 4:] = np.frombuffer(body, np.uint8).reshape(-1, ROOM)
-    return packets.tobytes()
+    packets[:, 4:] = np.frombuffer(b"".join(bodies), np.uint8).reshape(-1, ROOM)
+    view = packets.data.cast("B")
+    edges = [first * PACKET_BYTES for first in (*firsts, end)]
+    return [view[start:stop] for start, stop in pairwise(edges)]
 
 
 def packet_count(payload_bytes: int, *, clock: bool = False) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.media.smart import mux
+from common.media.smart.mux import Packed
 from common.media.smart.nal import is_delimiter, nal_units
 from common.media.smart.packets import (
     ADAPTATION,
@@ -77,7 +78,9 @@ class Muxer:
         """Queue sound; it is sent with the video that is decoded at the same time."""
         self._waiting += frames
 
-    def copy(self, copied: "CopiedUnits", pts: Ints, dts: Ints, *, sets: bytes = b"") -> bytes:
+    def copy(
+        self, copied: "CopiedUnits", pts: Ints, dts: Ints, *, sets: bytes = b""
+    ) -> list[Packed]:
         """Access units of a segment, changed in place: the segment's bytes are used up.
 
         `sets` are parameter sets that the first of them lacks.
@@ -101,7 +104,7 @@ class Muxer:
             )
             for unit, payload in rebuilt.items()
         }
-        inserted = self._inserted(dts.tolist(), with_clock.tolist(), counters.tolist())
+        inserted = self._inserted(dts, with_clock, counters.tolist())
         self._video_counter = int(counters[-1] + counts[-1]) & COUNTER
         return copied.assemble(inserted, replaced)
 
@@ -122,9 +125,9 @@ class Muxer:
             for unit in units
         }
 
-    def encoded(self, units: Sequence[EncodedUnit]) -> bytes:
+    def encoded(self, units: Sequence[EncodedUnit]) -> list[Packed]:
         """Access units in decode order, packed into packets of their own."""
-        sent: list[bytes] = []
+        sent: list[Packed] = []
         for unit in units:
             sent += self._before(unit.dts)
             payload = mux.video_header(unit.pts, unit.dts) + unit.data
@@ -136,55 +139,57 @@ class Muxer:
             self._video_counter += len(packets) // PACKET_BYTES
             sent.append(packets)
         self._video_counter &= COUNTER
-        return b"".join(sent)
+        return sent
 
-    def sound_only(self) -> bytes:
+    def sound_only(self) -> list[Packed]:
         """What is queued, for a stream without video: the sound carries the clock."""
-        sent: list[bytes] = []
+        sent: list[Packed] = []
         for frames in self._waiting:
             sent.append(self._next_tables())
-            sent.append(self._audio_packets(frames, clock=frames.pts - CLOCK_LEAD))
+            sent += self._audio_packets([frames], clock=frames.pts - CLOCK_LEAD)
         self._waiting = []
-        return b"".join(sent)
+        return sent
 
-    def rest(self) -> bytes:
+    def rest(self) -> list[Packed]:
         """The sound that is still queued."""
-        sent = [self._audio_packets(frames) for frames in self._waiting]
+        sent = self._audio_packets(self._waiting)
         self._waiting = []
-        return b"".join(sent)
+        return sent
 
     def _inserted(
-        self, dts: list[int], with_clock: list[bool], counters: list[int]
-    ) -> dict[int, list[bytes]]:
+        self, dts: Ints, with_clock: "npt.NDArray[np.bool_]", counters: list[int]
+    ) -> dict[int, list[Packed]]:
         """What goes before which access unit: tables, sound, clock references."""
-        inserted: dict[int, list[bytes]] = {}
-        for unit in due(dts, self._tables_at, TABLES_EVERY):
+        times = dts.tolist()
+        inserted: dict[int, list[Packed]] = {}
+        for unit in due(times, self._tables_at, TABLES_EVERY):
             inserted[unit] = [self._next_tables()]
             if not with_clock[unit]:
                 # Whoever tunes in here finds the time too.
-                inserted[unit].append(mux.clock_packet(counters[unit] - 1, dts[unit] - CLOCK_LEAD))
+                clock = times[unit] - CLOCK_LEAD
+                inserted[unit].append(mux.clock_packet(counters[unit] - 1, clock))
                 with_clock[unit] = True
-            self._tables_at = dts[unit]
-        waiting, self._waiting = self._waiting, []
-        for frames in waiting:
-            unit = bisect_right(dts, frames.pts)
-            if unit == len(dts):
-                self._waiting.append(frames)
-            else:
-                inserted.setdefault(unit, []).append(self._audio_packets(frames))
-        for unit in due(dts, self._clock_at, _CLOCK_EVERY, with_clock):
-            packet = mux.clock_packet(counters[unit] - 1, dts[unit] - CLOCK_LEAD)
-            inserted.setdefault(unit, []).append(packet)
+            self._tables_at = times[unit]
+        # Sound waits in the order of its time.
+        count = sum(frames.pts < times[-1] for frames in self._waiting)
+        ready, self._waiting = self._waiting[:count], self._waiting[count:]
+        for frames, packets in zip(ready, self._audio_packets(ready), strict=True):
+            inserted.setdefault(bisect_right(times, frames.pts), []).append(packets)
+        own = np.flatnonzero(with_clock)
+        for unit in due_beside(dts, self._clock_at, _CLOCK_EVERY, own):
+            clock = times[unit] - CLOCK_LEAD
+            inserted.setdefault(unit, []).append(mux.clock_packet(counters[unit] - 1, clock))
             with_clock[unit] = True
-        if True in with_clock:
-            self._clock_at = dts[len(dts) - 1 - with_clock[::-1].index(True)]
+        clocks = np.flatnonzero(with_clock)
+        if len(clocks):
+            self._clock_at = times[int(clocks[-1])]
         return inserted
 
-    def _before(self, dts: int) -> list[bytes]:
-        sent = self._due_tables(dts)
+    def _before(self, dts: int) -> list[Packed]:
+        sent: list[Packed] = [*self._due_tables(dts)]
         ready = [frames for frames in self._waiting if frames.pts < dts]
         self._waiting = self._waiting[len(ready) :]
-        return sent + [self._audio_packets(frames) for frames in ready]
+        return sent + self._audio_packets(ready)
 
     def _due_tables(self, now: int) -> list[bytes]:
         # Half of the time is left for whatever comes next.
@@ -198,33 +203,53 @@ class Muxer:
         self._tables_counter = counter + 1 & COUNTER
         return mux.tables(counter, self._video_type, self._has_audio)
 
-    def _audio_packets(self, frames: AudioFrames, clock: int | None = None) -> bytes:
-        payload = mux.audio_header(frames.pts, len(frames.data)) + frames.data
-        packets = mux.packetize(mux.AUDIO_PID, self._audio_counter, payload, clock=clock)
-        self._audio_counter = self._audio_counter + len(packets) // PACKET_BYTES & COUNTER
-        return packets
+    def _audio_packets(
+        self, waiting: Sequence[AudioFrames], clock: int | None = None
+    ) -> list[Packed]:
+        """`clock` is of the very first packet."""
+        if not waiting:
+            return []
+        payloads = [
+            mux.audio_header(frames.pts, len(frames.data)) + frames.data for frames in waiting
+        ]
+        packed = mux.packetize_all(mux.AUDIO_PID, self._audio_counter, payloads, clock=clock)
+        count = sum(map(len, packed)) // PACKET_BYTES
+        self._audio_counter = self._audio_counter + count & COUNTER
+        return packed
 
 
 def due(
-    times: Sequence[int], last: int | None, every: int, own: Sequence[bool] | None = None
+    times: Sequence[int], last: int | None, every: int, first: int = 0, end: int | None = None
 ) -> list[int]:
     """Before which of `times` something must be sent so that it comes at least `every` ticks apart.
 
-    It was sent at `last`; those of `own` bring it themselves.
+    It was sent at `last`. Only those from `first` to `end` (exclusive) are looked at.
     """
-    found = []
-    for index, time in enumerate(times):
-        if own is not None and own[index]:
-            last = time
-            continue
-        if index + 1 < len(times):
-            following = times[index + 1]
-        else:
-            following = 2 * time - times[index - 1] if index else time + every
-        if last is None or following - last > every:
-            found.append(index)
-            last = time
-    return found
+    behind = 2 * times[-1] - times[-2] if len(times) > 1 else times[-1] + every
+    following = [*times[1:], behind]
+    end = len(times) if end is None else end
+    found: list[int] = []
+    while True:
+        if last is not None:
+            first = bisect_right(following, last + every, min(first, end), end)
+        if first >= end:
+            return found
+        found.append(first)
+        last = times[first]
+        first += 1
+
+
+def due_beside(times: Ints, last: int | None, every: int, own: Ints) -> list[int]:
+    """The same where those of `own` bring it themselves."""
+    stamps = times.tolist()
+    if not len(own):
+        return due(stamps, last, every)
+    found = due(stamps, last, every, 0, int(own[0]))
+    for gap in np.flatnonzero(np.diff(times[own]) > every).tolist():
+        begin, end = int(own[gap]), int(own[gap + 1])
+        found += due(stamps, stamps[begin], every, begin + 1, end)
+    final = int(own[-1])
+    return found + due(stamps, stamps[final], every, final + 1)
 
 
 def with_sets(unit: bytes, sets: bytes, video_type: int) -> bytes:
@@ -249,6 +274,7 @@ class CopiedUnits:
         units = packets.units
         self._packets = packets
         self._table = packets.table
+        self._data = self._table.reshape(-1)
         self._starts: Ints = units.row[first:last]
         self._payload = units.payload[first:last]
         self._header = units.header[first:last]
@@ -258,7 +284,7 @@ class CopiedUnits:
         end = int(np.searchsorted(rows, units.row[last])) if last < len(units) else len(rows)
         self._rows: Ints = rows[begin:end]
         self._begin: Ints = np.searchsorted(self._rows, self._starts)
-        self.counts: Ints = np.diff(np.append(self._begin, len(self._rows)))
+        self.counts: Ints = np.diff(self._begin, append=len(self._rows))
         self._own = self.counts.copy()
 
     def is_key(self, unit: int) -> bool:
@@ -280,26 +306,28 @@ class CopiedUnits:
         differs = pts != dts
         at = self._starts * PACKET_BYTES + self._payload
         roomy = self._has_dts | (self._header >= _HEADER_WITH_DTS)
-        lacking = differs & ~roomy
-        data = np.frombuffer(self._packets.data, np.uint8)
+        data = self._data
         _write_stamps(data, at + 9, np.where(differs, 3, 2), pts)
         written = differs & roomy
         _write_stamps(data, at[written] + 14, 1, dts[written])
         data[at[written] + 7] |= 0xC0
         dropped = at[~differs & self._has_dts]
-        data[dropped + 7] &= 0xBF
-        for byte in range(14, 19):
-            data[dropped + byte] = 0xFF  # stuffing (2.4.3.7)
-        return np.flatnonzero(lacking).tolist()
+        if len(dropped):
+            data[dropped + 7] &= 0xBF
+            data[dropped[:, None] + np.arange(14, 19)] = 0xFF  # stuffing (2.4.3.7)
+        return np.flatnonzero(differs & ~roomy).tolist()
 
     def set_heads(self, counters: Ints) -> None:
         """Give every packet its PID and its counter; `counters` has that of each unit's first."""
-        shift = np.repeat(counters - self._begin, self._own)
-        numbers = (np.arange(len(self._rows)) + shift) & COUNTER
+        numbers = np.arange(len(self._rows), dtype=np.uint32)
+        shift = (counters - self._begin).astype(np.uint32)
+        same = (shift == shift[0]).all()  # unless units have been rebuilt
+        numbers += shift[0] if same else np.repeat(shift, self._own)
+        numbers &= COUNTER
         heads = self._packets.heads[self._rows]
         heads &= ~np.uint32(PID | COUNTER)
+        heads |= numbers
         heads |= np.uint32(mux.VIDEO_PID << 8)
-        heads |= numbers.astype(np.uint32)
         self._packets.words[self._rows, 0] = heads.byteswap()
 
     def set_clocks(self, clocks: Ints) -> "npt.NDArray[np.bool_]":
@@ -318,13 +346,15 @@ class CopiedUnits:
         for row in rows[~plain].tolist():
             self._table[row, 6 : 5 + self._table[row, 4]] = 0xFF
         at = rows[timed] * PACKET_BYTES + 6
-        _write_clocks(np.frombuffer(self._packets.data, np.uint8), at, clocks[unit[timed]])
+        _write_clocks(self._data, at, clocks[unit[timed]])
         self._table[rows, 5] = flags & (_ENTRY | _PRIORITY) | np.where(timed, _CLOCK, 0)
         with_clock = np.zeros(len(self._starts), np.bool_)
         with_clock[unit[timed]] = True
         return with_clock
 
-    def assemble(self, inserted: dict[int, list[bytes]], replaced: dict[int, bytes]) -> bytes:
+    def assemble(
+        self, inserted: dict[int, list[Packed]], replaced: dict[int, bytes]
+    ) -> list[Packed]:
         """The packets, with what is `inserted` before units and `replaced` instead of them."""
         begin = self._begin.tolist()
         ends = {unit: begin[unit] + int(self._own[unit]) for unit in replaced}
@@ -334,7 +364,7 @@ class CopiedUnits:
         rows = self._rows[edges].tolist()
         edges.append(len(self._rows))
         view = memoryview(self._packets.data)
-        sent: list[bytes | memoryview] = []
+        sent: list[Packed] = []
         skip_to = 0
         for row, (index, until) in zip(rows, pairwise(edges), strict=True):
             unit = at_unit.get(index)
@@ -345,21 +375,28 @@ class CopiedUnits:
                     skip_to = ends[unit]
             if index >= skip_to:
                 sent.append(view[row * PACKET_BYTES : (row + until - index) * PACKET_BYTES])
-        return b"".join(sent)
+        return sent
+
+
+# Time stamps (2.4.3.7) and clock references (2.4.3.5): how far each byte's bits are shifted, which
+# of them belong to the number, and which are always set.
+_STAMP = np.array(((30, 0x0E, 1), (23, 0xFF, 0), (15, 0xFE, 1), (8, 0xFF, 0), (0, 0xFE, 1))).T
+_REFERENCE = np.array(
+    ((32, 0xFF, 0), (24, 0xFF, 0), (16, 0xFF, 0), (8, 0xFF, 0), (0, 0x80, 0x7E), (0, 0, 0))
+).T
 
 
 def _write_stamps(data: Bytes, at: Ints, prefix: "int | Ints", ticks: Ints) -> None:
-    """Write time stamps (2.4.3.7) at these offsets."""
-    data[at] = prefix << 4 | ticks >> 29 & 0x0E | 1
-    data[at + 1] = ticks >> 22 & 0xFF
-    data[at + 2] = ticks >> 14 & 0xFE | 1
-    data[at + 3] = ticks >> 7 & 0xFF
-    data[at + 4] = ticks << 1 & 0xFE | 1
+    """Write time stamps at these offsets."""
+    _write(data, at, ticks << 1, _STAMP)
+    data[at] |= np.asarray(prefix << 4, np.uint8)
 
 
 def _write_clocks(data: Bytes, at: Ints, ticks: Ints) -> None:
-    """Write clock references (2.4.3.5) of whole ticks at these offsets."""
-    for byte in range(4):
-        data[at + byte] = ticks >> 25 - 8 * byte & 0xFF
-    data[at + 4] = (ticks & 1) << 7 | 0x7E
-    data[at + 5] = 0
+    """Write clock references of whole ticks at these offsets."""
+    _write(data, at, ticks << 7, _REFERENCE)
+
+
+def _write(data: Bytes, at: Ints, numbers: Ints, form: Ints) -> None:
+    shift, mask, always = form
+    data[at[:, None] + np.arange(len(shift))] = (numbers[:, None] >> shift) & mask | always

@@ -14,6 +14,7 @@ from common.media.encode import TS_FIRST_PTS
 from common.media.smart.adts import AudioConfig
 from common.media.smart.blended import FadeJob
 from common.media.smart.convert import SoundConverter
+from common.media.smart.mux import Packed
 from common.media.smart.muxer import CopiedUnits, EncodedUnit, Muxer, with_sets
 from common.media.smart.packets import Ints
 from common.media.smart.sections import Section, encode_job, first_segment
@@ -61,7 +62,7 @@ class Output:
             if self._grid is not None:
                 self._grid.begin_range()
 
-    def send(self, step: Step, task: EncodeTask | None) -> Iterator[bytes]:
+    def send(self, step: Step, task: EncodeTask | None) -> Iterator[list[Packed]]:
         """Make one step. Raises MediaError."""
         if isinstance(step, Encode):
             yield from self._send_encoded(step, task)
@@ -75,12 +76,12 @@ class Output:
         elif not self._video_type:
             yield muxer.sound_only()
 
-    def end(self) -> Iterator[bytes]:
+    def end(self) -> list[Packed]:
         """What is left at the end."""
         self._end_run()
         if self._muxer is None:
             raise MediaError("there is no frame in the ranges")
-        yield self._muxer.rest() if self._video_type else self._muxer.sound_only()
+        return self._muxer.rest() if self._video_type else self._muxer.sound_only()
 
     # A segment's place in the output
 
@@ -170,7 +171,7 @@ class Output:
 
     # Units
 
-    def _send_copy(self, step: Copy, muxer: Muxer) -> Iterator[bytes]:
+    def _send_copy(self, step: Copy, muxer: Muxer) -> Iterator[list[Packed]]:
         segment = step.visit.segment
         slots, pts = self._slots(step.visit, segment.pts[step.first : step.last])
         dts = self._dts(slots) if slots is not None else None
@@ -183,7 +184,7 @@ class Output:
         self._misfit = False
         self._last_dts = int(dts[-1])
         self.frames += len(pts)
-        yield in_thread(_copied, muxer, step, pts, dts)
+        yield _copied(muxer, step, pts, dts)
 
     def _slots(self, visit: Visit, stamps: Ints) -> tuple[Ints | None, Ints]:
         """The slots and output times of frames; None instead of slots if one has none."""
@@ -215,7 +216,7 @@ class Output:
         raised: Ints = count + np.maximum.accumulate(np.maximum(dts - count, self._last_dts + 1))
         return raised
 
-    def _send_encoded(self, step: Encode, task: EncodeTask | None) -> Iterator[bytes]:
+    def _send_encoded(self, step: Encode, task: EncodeTask | None) -> Iterator[list[Packed]]:
         for source in step.sources:
             if source.visit is not None:
                 self._enter(source.visit)
@@ -256,7 +257,7 @@ class Output:
         for _ in whole:
             self._tasks.count_fallback("no_idr")
 
-    def _send_blended(self, step: Blend, task: EncodeTask | None) -> Iterator[bytes]:
+    def _send_blended(self, step: Blend, task: EncodeTask | None) -> Iterator[list[Packed]]:
         """A transition. Its sound is encoded only now that it is known in which slots it falls."""
         segment = first_segment(step)
         muxer = self._muxer or self._begin(segment)
@@ -291,7 +292,7 @@ class Output:
                 sources.append(source)
         return Encode(sources=sources, sets=step.sets)
 
-    def _packed(self, slots: Ints, task: EncodeTask) -> Iterator[bytes]:
+    def _packed(self, slots: Ints, task: EncodeTask) -> Iterator[list[Packed]]:
         if self._grid is None or self._muxer is None:
             raise RuntimeError("nothing was entered")
         pts = TS_FIRST_PTS + self._grid.time_of(slots)
@@ -311,21 +312,20 @@ class Output:
         self._decoded = int(slots[-1]) + 1
 
 
-def _copied(muxer: Muxer, step: Copy, pts: Ints, dts: Ints) -> bytes:
+def _copied(muxer: Muxer, step: Copy, pts: Ints, dts: Ints) -> list[Packed]:
     segment = step.visit.segment
     if segment.packets is not None:
-        units = CopiedUnits(segment.packets, step.first, step.last)
-        return muxer.copy(units, pts, dts, sets=step.sets)
+        copied = CopiedUnits(segment.packets, step.first, step.last)
+        return muxer.copy(copied, pts, dts, sets=step.sets)
     kind = segment.tables.video_type
     bodies = list(segment.loose[step.first : step.last])
     bodies[0] = with_sets(bodies[0], step.sets, kind) if step.sets else bodies[0]
     idrs = set(segment.idr_units)
-    return muxer.encoded(
-        [
-            EncodedUnit(body, int(pts[index]), int(dts[index]), step.first + index in idrs)
-            for index, body in enumerate(bodies)
-        ]
-    )
+    units = [
+        EncodedUnit(body, int(pts[index]), int(dts[index]), step.first + index in idrs)
+        for index, body in enumerate(bodies)
+    ]
+    return muxer.encoded(units)
 
 
 def _stands_alone(step: Copy) -> bool:

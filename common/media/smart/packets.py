@@ -141,17 +141,19 @@ def parse(data: memoryview, known: Tables | None = None) -> Packets:
     tables = _tables(data, heads, pids) or known
     if tables is None or not (tables.video_pid or tables.audio_pid):
         raise Unfit("it has no program tables")
-    rows, units = _video(data, heads, pids, tables)
+    rows, units = _video(data, heads, tables)
     audio_rows = (
-        np.flatnonzero((pids == tables.audio_pid << 8) & ((heads & PAYLOAD) != 0))
-        if tables.audio_pid
-        else np.empty(0, np.int64)
+        _with_payload(heads, tables.audio_pid) if tables.audio_pid else np.empty(0, np.int64)
     )
     _check_counters(heads[audio_rows])
     return Packets(data, words, heads, tables, rows, units, audio_rows)
 
 
-def _video(data: memoryview, heads: Words, pids: Words, tables: Tables) -> tuple[Ints, Units]:
+def _with_payload(heads: Words, pid: int) -> Ints:
+    return np.flatnonzero((heads & (PID | PAYLOAD)) == (pid << 8 | PAYLOAD))
+
+
+def _video(data: memoryview, heads: Words, tables: Tables) -> tuple[Ints, Units]:
     if not tables.video_pid:
         nothing = np.empty(0, np.int64)
         return nothing, Units(
@@ -162,13 +164,13 @@ def _video(data: memoryview, heads: Words, pids: Words, tables: Tables) -> tuple
             has_dts=np.empty(0, np.bool_),
             header=nothing,
         )
-    rows = np.flatnonzero((pids == tables.video_pid << 8) & ((heads & PAYLOAD) != 0))
+    rows = _with_payload(heads, tables.video_pid)
     of_video = heads[rows]
     _check_counters(of_video)
     starts = rows[(of_video & START) != 0]
     if not len(starts) or starts[0] != rows[0]:
         raise Unfit("its video does not begin with an access unit")
-    return rows, _units(np.frombuffer(data, np.uint8).reshape(-1, PACKET_BYTES), heads, starts)
+    return rows, _units(np.frombuffer(data, np.uint8), heads, starts)
 
 
 def _check_counters(heads: Words) -> None:
@@ -178,15 +180,14 @@ def _check_counters(heads: Words) -> None:
         raise Damaged("packets are missing, or doubled")
 
 
-def _units(table: Bytes, heads: Words, starts: Ints) -> Units:
-    first = table[starts]
-    has_adaptation = (heads[starts] & ADAPTATION) != 0
-    payload = np.where(has_adaptation, 5 + first[:, 4].astype(np.int64), 4)
+def _units(data: Bytes, heads: Words, starts: Ints) -> Units:
+    at = starts * PACKET_BYTES
+    payload = np.where(heads[starts] & ADAPTATION, 5 + data[at + 4].astype(np.int64), 4)
     if (payload > PACKET_BYTES - _SHORT_PES_HEADER).any():
         raise Unfit("a PES header is spread over packets")
-    # Short headers at the very end of a packet: the bytes behind are never looked at.
-    columns = np.minimum(payload[:, None] + np.arange(_PES_HEADER), PACKET_BYTES - 1)
-    pes = np.take_along_axis(first, columns, axis=1).astype(np.int64)
+    # Short headers at the very end of the last packet: the bytes behind are never looked at.
+    offsets = (at + payload)[:, None] + np.arange(_PES_HEADER)
+    pes = data.take(offsets, mode="clip").astype(np.int64)
     is_start = (pes[:, 0] == 0) & (pes[:, 1] == 0) & (pes[:, 2] == 1) & (pes[:, 3] >> 4 == 0xE)
     plain = (pes[:, 6] & 0xF0) == 0x80
     has_pts = (pes[:, 7] & 0x80) != 0
@@ -207,11 +208,11 @@ def _units(table: Bytes, heads: Words, starts: Ints) -> Units:
 
 def _stamps(fields: Ints) -> Ints:
     """33-bit time stamps out of their five bytes (2.4.3.7)."""
-    high = (fields[:, 0] >> 1 & 7) << 30
+    high = (fields[:, 0] & 0x0E) << 29
     return (
         high
         | fields[:, 1] << 22
-        | (fields[:, 2] >> 1) << 15
+        | (fields[:, 2] & 0xFE) << 14
         | fields[:, 3] << 7
         | fields[:, 4] >> 1
     )
@@ -232,15 +233,12 @@ def _one_content(data: memoryview, heads: Words, pids: Words, pid: int) -> bytes
     rows = np.flatnonzero(pids == pid << 8)
     if not len(rows):
         return None
-    contents = set()
-    for row in rows.tolist():
-        packet = data[row * PACKET_BYTES : (row + 1) * PACKET_BYTES]
-        if not int(heads[row]) & START or int(heads[row]) & ADAPTATION:
-            raise Unfit("a program table is spread over packets")
-        contents.add(bytes(packet[4:]))
-    if len(contents) > 1:
+    if (heads[rows] & (START | ADAPTATION) != START).any():
+        raise Unfit("a program table is spread over packets")
+    contents: Bytes = np.frombuffer(data, np.uint8).reshape(-1, PACKET_BYTES)[rows, 4:]
+    if (contents != contents[0]).any():
         raise Unfit("the program tables change within the segment")
-    return contents.pop()
+    return bytes(contents[0])
 
 
 @lru_cache(maxsize=64)

@@ -10,8 +10,8 @@ from common.media.job import Job, Piece
 from common.media.plan import Clip, CutPlan, Overlap
 from common.media.smart.blended import BlendJob
 from common.media.smart.edge import EdgeJob, EdgeSource
-from common.media.smart.packets import Tables
-from common.media.smart.segment import SourceSegment, load
+from common.media.smart.packets import Tables, Unfit
+from common.media.smart.segment import SourceSegment, load, load_usual, read
 from common.media.smart.tasks import EncodeTask, Tasks
 from common.media.smart.walk import Blend, Copy, Encode, Step, visits, walk
 from common.threads import in_thread
@@ -105,13 +105,19 @@ class Sections:
 
 
 def _load(path: Path, known: Tables | None) -> SourceSegment:
-    return in_thread(load, path, known)
+    content = in_thread(read, path)
+    # Half a millisecond for a usual segment: a thread would only fight with the event loop for the
+    # interpreter.
+    try:
+        return load_usual(path, content, known)
+    except Unfit:
+        return in_thread(load, path, known)
 
 
 def _begins_anew(piece: Piece) -> bool:
     """Whether the segment can be decoded without any before it."""
     try:
-        segment = in_thread(load, Path(piece.path))
+        segment = _load(Path(piece.path), None)
         return segment.begins_anew and bool(segment.sets_of(0))
     except MediaError:
         return False  # whoever needs it says so

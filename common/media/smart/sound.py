@@ -8,14 +8,27 @@ Times are ticks of the output, multiplied by the sampling rate, so that all of t
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
+
 from common.media.smart.adts import SAMPLES, AudioConfig, config_of, frame_starts
 from common.media.smart.muxer import AudioFrames
-from common.media.smart.packets import ADAPTATION, PACKET_BYTES, START, Packets, Unfit
+from common.media.smart.packets import (
+    ADAPTATION,
+    PACKET_BYTES,
+    ROOM,
+    START,
+    Bytes,
+    Ints,
+    Packets,
+    Unfit,
+    Words,
+)
 from common.media.timeline import CLOCK_HZ, wrapped_difference
 
 _PACKET_SECONDS = 0.18
@@ -38,50 +51,59 @@ class SourceSound:
     starts: list[int]
     pts: list[tuple[int, int]]
 
-    def times(self) -> list[int]:
+    def times(self) -> Ints:
         """When each frame is heard, in ticks without a jump at 2^33. Frames before the first time
         stamp are reckoned back from it.
         """
-        known = dict(self.pts)
-        index, base = self.pts[0]
-        first = base
-        times = [
-            base + (frame - index) * SAMPLES * CLOCK_HZ // self.config.rate
-            for frame in range(index)
-        ]
-        for frame in range(index, len(self.starts) - 1):
-            if frame in known:
-                index, base = frame, first + wrapped_difference(known[frame], first)
-            times.append(base + (frame - index) * SAMPLES * CLOCK_HZ // self.config.rate)
+        frames = np.arange(len(self.starts) - 1)
+        index, stamps = np.array(self.pts, np.int64).T
+        first = int(stamps[0])
+        known = first + wrapped_difference(stamps, first)
+        last = np.maximum(np.searchsorted(index, frames, side="right") - 1, 0)
+        times: Ints = (frames - index[last]) * (SAMPLES * CLOCK_HZ) // self.config.rate
+        times += known[last]
         return times
 
 
 def read_sound(packets: Packets) -> SourceSound | None:
     """The segment's sound, None if it has none. Raises Unfit if it can't be told apart."""
-    pieces: list[memoryview] = []
-    stamps: list[tuple[int, int]] = []  # offset in the sound, PTS
-    size = 0
-    begun = False
-    heads = packets.heads[packets.audio_rows].tolist()
-    for row, head in zip(packets.audio_rows.tolist(), heads, strict=True):
-        at = row * PACKET_BYTES
-        begin = at + (5 + packets.data[at + 4] if head & ADAPTATION else 4)
-        if head & START:
-            begun = True
-            pts, header = _pes_header(packets.data[begin : at + PACKET_BYTES])
-            if pts is not None:
-                stamps.append((size, pts))
-            begin += header
-        if begun:
-            pieces.append(packets.data[begin : at + PACKET_BYTES])
-            size += len(pieces[-1])
-    data = b"".join(pieces)
+    heads = packets.heads[packets.audio_rows]
+    begins = np.flatnonzero(heads & START)
+    if not len(begins):
+        return None
+    heads, rows = heads[begins[0] :], packets.audio_rows[begins[0] :]
+    data, stamps = _joined(heads, packets.table[rows, PACKET_BYTES - ROOM :])
     starts = frame_starts(data)
     if len(starts) < 2 or not stamps:
         return None
     # A PES packet's stamp is for the first frame that begins in it (2.4.3.7, PTS).
     pts_of = [(bisect_left(starts, offset), pts) for offset, pts in stamps]
     return SourceSound(config_of(data), data, starts, pts_of)
+
+
+def _joined(heads: Words, bodies: Bytes) -> tuple[bytes, list[tuple[int, int]]]:
+    """What packets carry without any header, and each time stamp with its offset there. `bodies`
+    are the packets behind their heads; most of them have nothing else to skip.
+    """
+    flat = memoryview(bodies.tobytes())
+    marked = np.flatnonzero(heads & (START | ADAPTATION))
+    pieces: list[memoryview] = []
+    stamps: list[tuple[int, int]] = []
+    size = used = 0
+    for row, head, field in zip(
+        marked.tolist(), heads[marked].tolist(), bodies[marked, 0].tolist(), strict=True
+    ):
+        at = row * ROOM
+        pieces.append(flat[used:at])
+        size += at - used
+        used = min(at + 1 + field, at + ROOM) if head & ADAPTATION else at
+        if head & START:
+            pts, header = _pes_header(flat[used : at + ROOM])
+            if pts is not None:
+                stamps.append((size, pts))
+            used += header
+    pieces.append(flat[used:])
+    return b"".join(pieces), stamps
 
 
 def _pes_header(pes: memoryview) -> tuple[int | None, int]:
@@ -103,6 +125,40 @@ class _Held:
     data: bytes
 
 
+class _Stretch:
+    """A segment's frames, which wait for their slots; the first ones may have got theirs."""
+
+    def __init__(self, times: Ints, sound: SourceSound) -> None:
+        self._times = times
+        self._sound = sound
+        self._at = 0
+
+    def __len__(self) -> int:
+        return len(self._times) - self._at
+
+    def in_time(self, wanted: Ints, allowed: int) -> int:
+        """How many frames from the next one on are in time for these slots, one for each."""
+        times = self._times[self._at : self._at + len(wanted)]
+        off = np.abs(times - wanted[: len(times)]) > allowed
+        return int(np.argmax(off)) if off.any() else len(times)
+
+    def pop(self, count: int) -> list[_Held]:
+        """Take the next frames out."""
+        begin, self._at = self._at, self._at + count
+        times, data = self._times[begin : self._at].tolist(), self._sound.data
+        edges = pairwise(self._sound.starts[begin : self._at + 1])
+        return [
+            _Held(time, data[start:end]) for time, (start, end) in zip(times, edges, strict=True)
+        ]
+
+    def pop_data(self, count: int) -> list[bytes]:
+        """The same without their times."""
+        begin, self._at = self._at, self._at + count
+        data = self._sound.data
+        edges = pairwise(self._sound.starts[begin : self._at + 1])
+        return [data[start:end] for start, end in edges]
+
+
 class SoundTrack:
     """Fills the slots. `first` is when slot 0 is heard, in ticks; `silence` a frame of it.
 
@@ -120,6 +176,9 @@ class SoundTrack:
         self._first = first * config.rate
         self._slot = 0
         self._held: list[_Held] = []
+        """Frames that are looked at one by one, before those of the stretches."""
+        self._stretches: deque[_Stretch] = deque()
+        self._allowed = self._step // 2 + _JITTER_TICKS * config.rate
         self._running = False
         self.filled = 0
         """Slots that no source frame was near to."""
@@ -127,17 +186,15 @@ class SoundTrack:
     def begin_run(self) -> None:
         """What is added from now on is of another stretch of time."""
         self._held = []
+        self._stretches.clear()
         self._running = False
 
     def add(self, sound: SourceSound, origin_pts: int, origin_ticks: int) -> None:
         """Take a segment's frames. The source time `origin_pts` is `origin_ticks` in the output."""
         times = sound.times()
-        moved = origin_ticks + wrapped_difference(times[0], origin_pts) - times[0]
-        rate, data = self.config.rate, sound.data
-        self._held += [
-            _Held((time + moved) * rate, data[start:end])
-            for time, (start, end) in zip(times, pairwise(sound.starts), strict=True)
-        ]
+        first = int(times[0])
+        moved = origin_ticks + wrapped_difference(first, origin_pts) - first
+        self._stretches.append(_Stretch((times + moved) * self.config.rate, sound))
 
     def take(self, until: int, *, final: bool = False) -> list[AudioFrames]:
         """The frames of all slots whose middle is before `until` (ticks) that are there by now.
@@ -148,11 +205,11 @@ class SoundTrack:
         taken: list[bytes] = []
         first = self._slot
         while self._slot < end:
-            frame = self._next(final=final)
-            if frame is None:
+            frames = self._ready(end - self._slot) or self._next(final=final)
+            if not frames:
                 break
-            taken.append(frame)
-            self._slot += 1
+            taken += frames
+            self._slot += len(frames)
         return self._grouped(first, taken)
 
     def put(self, frames: Iterable[bytes]) -> list[AudioFrames]:
@@ -172,26 +229,43 @@ class SoundTrack:
         limit = ticks * self.config.rate - self._first
         return (2 * limit + self._step - 1) // (2 * self._step)
 
-    def _next(self, *, final: bool) -> bytes | None:
-        """The frame for the next slot; None if it may still come."""
+    def _ready(self, most: int) -> list[bytes]:
+        """Frames for the next slots, where a stretch goes on as it should: nearly everywhere."""
+        if not self._running or self._held or not self._stretches:
+            return []
+        stretch = self._stretches[0]
+        wanted = self._first + (self._slot + np.arange(most)) * self._step
+        frames = stretch.pop_data(stretch.in_time(wanted, self._allowed))
+        if not stretch:
+            self._stretches.popleft()
+        return frames
+
+    def _next(self, *, final: bool) -> list[bytes]:
+        """The frame for the next slot; none if it may still come."""
         wanted = self._first + self._slot * self._step
         held = self._held
         if not self._running:
             # The first of a run is the nearest: it decides the phase of all that follow.
-            while len(held) > 1 and abs(held[1].time - wanted) <= abs(held[0].time - wanted):
+            while self._hold(2) and abs(held[1].time - wanted) <= abs(held[0].time - wanted):
                 held.pop(0)
-            if len(held) < 2 and not final:
-                return None
-        allowed = self._step // 2 + _JITTER_TICKS * self.config.rate
-        while held and held[0].time < wanted - allowed:
+            if not self._hold(2) and not final:
+                return []
+        while self._hold(1) and held[0].time < wanted - self._allowed:
             held.pop(0)
-        if held and held[0].time <= wanted + allowed:
+        if self._hold(1) and held[0].time <= wanted + self._allowed:
             self._running = True
-            return held.pop(0).data
+            return [held.pop(0).data]
         if not held and not final:
-            return None
+            return []
         self.filled += 1
-        return self._silence
+        return [self._silence]
+
+    def _hold(self, count: int) -> bool:
+        """Look at stretches frame by frame until so many are held; whether they are."""
+        while len(self._held) < count and self._stretches:
+            stretch = self._stretches.popleft()
+            self._held += stretch.pop(len(stretch))
+        return len(self._held) >= count
 
     def _grouped(self, first: int, frames: Sequence[bytes]) -> list[AudioFrames]:
         rate = self.config.rate

@@ -1,6 +1,6 @@
 """A smart cut, made while it is sent: walks the plan, encodes ahead, copies, keeps one clock.
 
-    for chunk in stream_smart(plan, encoders, on_frames): ...
+    for packets in stream_smart(plan, encoders, on_frames): ...
 
 Numbered, what happens to a clip:
 
@@ -13,11 +13,12 @@ Numbered, what happens to a clip:
 4. What can't be copied so that all of this is true is encoded instead, and counted.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 
 from common.media.encoders import EncoderPool
 from common.media.plan import CutPlan
 from common.media.smart.buffers import keep_freed_memory
+from common.media.smart.mux import Packed
 from common.media.smart.output import Output
 from common.media.smart.sections import Sections
 from common.media.smart.tasks import Tasks
@@ -27,9 +28,10 @@ OnFrames = Callable[[int], None]
 
 def stream_smart(
     plan: CutPlan, encoders: EncoderPool, on_frames: OnFrames
-) -> Generator[bytes, None, None]:
+) -> Generator[Sequence[Packed], None, None]:
     """Yield the video as it is made; `on_frames` is told how many frames are done.
 
+    What is ready at the same time comes together, in pieces: nothing that was read is copied again.
     Closing the generator ends all work. Raises MediaError naming the range that fails.
     """
     keep_freed_memory()
@@ -40,10 +42,10 @@ def stream_smart(
         for section in sections:
             output.begin(section)
             for step, task in section:
-                for chunk in output.send(step, task):
-                    if chunk:
-                        yield chunk
+                for packets in output.send(step, task):
+                    if packets:
+                        yield packets
                 on_frames(output.frames)
-        yield from output.end()
+        yield output.end()
     finally:
         tasks.close()

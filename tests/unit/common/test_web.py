@@ -18,6 +18,13 @@ from common.errors import BadParameter, ConfigError
 from common.web import HttpServer, create_app, new_registry, text_response
 
 
+PIECES: list[list[bytes | memoryview]] = [
+    [b"%d," % number for number in range(3000)],
+    [b"", memoryview(bytes(range(256)) * 40_000), b"last"],
+]
+"""More than one system call takes, and more than a socket takes at once."""
+
+
 class Example:
     """An application with one view for each way to end."""
 
@@ -57,6 +64,10 @@ class Example:
                 yield b"last"
 
             return Response(body(), content_type="application/octet-stream")
+
+        @app.get("/pieces")
+        def pieces() -> Response:
+            return Response(iter(PIECES), direct_passthrough=True)  # type: ignore[arg-type]
 
     def sample(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -176,8 +187,9 @@ def running(app: OpenAPI) -> Iterator[Running]:
         server.join()
 
 
-def request_line(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: example\r\n\r\n".encode()
+def request_line(path: str, *headers: str) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", "Host: example", *headers]
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
 
 
 def read_all(connection: gevent.socket.socket) -> bytes:
@@ -186,6 +198,15 @@ def read_all(connection: gevent.socket.socket) -> bytes:
     while chunk := connection.recv(65536):
         received += chunk
     return received
+
+
+def test_a_body_in_pieces_arrives_as_if_it_were_put_together(example: Example) -> None:
+    first, second = (b"".join(chunk) for chunk in PIECES)
+    with running(example.app) as server, closing(server.connect()) as connection:
+        connection.sendall(request_line("/pieces", "Connection: close"))
+        _, _, body = read_all(connection).partition(b"\r\n\r\n")
+    frames = [b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (first, second, b"")]
+    assert body == b"".join(frames)
 
 
 def until(condition: Callable[[], bool]) -> None:

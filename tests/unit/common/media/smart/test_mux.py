@@ -2,12 +2,13 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.media.smart import mux
-from common.media.smart.muxer import due
+from common.media.smart.muxer import due, due_beside
 from common.media.smart.packets import ADTS, H264, HEVC
 from tests.support.transport import PCR_PER_TICK, read_transport
 from tests.support.ts_mux import crc32
@@ -100,7 +101,7 @@ def test_what_is_due_comes_often_enough(
     own = (owns + [False] * len(times))[: len(times)]
     every = 6000
     sent = [last] if last is not None else []
-    found = due(times, last, every, own)
+    found = due_beside(np.array(times), last, every, np.flatnonzero(own))
     assert not any(own[index] for index in found)
     sent += [time for index, time in enumerate(times) if own[index] or index in found]
     assert sent
@@ -114,4 +115,4 @@ def test_nothing_is_due_early() -> None:
     times = list(range(0, 30_000, 1500))
     assert due(times, None, 6000) == [0, 4, 8, 12, 16]
     assert due(times, -1500, 6000) == [3, 7, 11, 15, 19]
-    assert due(times, None, 6000, [index % 4 == 0 for index in range(20)]) == []
+    assert due_beside(np.array(times), None, 6000, np.arange(0, 20, 4)) == []

@@ -101,7 +101,7 @@ def test_time_stamps_go_on_over_their_wrap() -> None:
 def test_frames_before_the_first_stamp_are_reckoned_back() -> None:
     source = sound(48_000, 6, 50_000)
     later = SourceSound(source.config, source.data, source.starts, [(4, 50_000)])
-    assert later.times() == [50_000 + (n - 4) * 1920 for n in range(6)]
+    assert later.times().tolist() == [50_000 + (n - 4) * 1920 for n in range(6)]
 
 
 RATES = st.sampled_from([48_000, 44_100, 32_000])
