@@ -1,10 +1,11 @@
-"""Finding the address of a database's host without stopping everything else.
+"""Finding the address of a database's host without stopping everything else; of several, one by one.
 
 libpq looks names up by itself, and nothing else of the process runs until it has an answer: while
 name servers are away that is half a minute each time. So we look up, and tell it the addresses.
 """
 
 import socket
+from collections.abc import Iterator
 
 import gevent
 from psycopg2.extensions import make_dsn, parse_dsn
@@ -13,6 +14,22 @@ from common.errors import DatabaseUnavailable
 
 LOOKUP_SECONDS = 5
 _DEFAULT_PORT = "5432"
+
+
+def each_host(dsn: str) -> Iterator[str]:
+    """The same for each single host that `dsn` names. libpq can try several by itself, but where it
+    must not block it would wait for the first without end.
+    """
+    parts = parse_dsn(dsn)
+    hosts = parts.get("host", "").split(",")
+    if len(hosts) == 1 or "hostaddr" in parts:
+        yield dsn
+        return
+    ports = parts.get("port", _DEFAULT_PORT).split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    for host, port in zip(hosts, ports, strict=False):
+        yield str(make_dsn(**parts | {"host": host, "port": port}))
 
 
 def with_addresses(dsn: str) -> str:

@@ -4,15 +4,20 @@
     with database.transaction(actor="alice") as cursor:
         cursor.execute("SELECT ...", (...))
 
-Every wait has an end: connecting, waiting for a free connection, each statement. A connection on
-which anything unusual happened (an error of the network, a timeout, a killed greenlet) is closed,
-never used again. psycopg2's own errors about the connection become `DatabaseUnavailable`; errors
-about the statement (a constraint, a wrong value) pass through.
+`dsn` may name several hosts (`host=one,two target_session_attrs=read-write`): the one that takes
+writes is used, after a failover the other.
+
+Every wait has an end: connecting, waiting for a free connection, each statement, the commit (which
+waits for a synchronous standby). A connection on which anything unusual happened (an error of the
+network, a timeout, a killed greenlet) is closed, never used again. psycopg2's own errors about the
+connection become `DatabaseUnavailable`; errors about the statement (a constraint, a wrong value)
+pass through.
 
 The process must have called `psycogreen.gevent.patch_psycopg` (each `__main__` does), so that a
 greenlet waiting for Postgres does not stop the others.
 """
 
+import contextlib
 import logging
 import urllib.parse
 from collections import deque
@@ -21,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gevent
 import psycopg2
 import yoyo
 from gevent.lock import BoundedSemaphore
@@ -28,7 +34,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, make_dsn, parse_dsn
 from psycopg2.extras import RealDictCursor, register_composite
 
-from common.db.address import with_addresses
+from common.db.address import each_host, with_addresses
 from common.errors import ConfigError, DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -37,6 +43,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
+COMMIT_SECONDS = 15
 POOL_WAIT_SECONDS = 10
 
 # The key of the advisory lock under which one process at a time migrates ("WUBL" in ASCII).
@@ -86,7 +93,7 @@ class Database:
             with (
                 self._counted(),
                 self._borrowed() as borrowed,
-                borrowed,
+                _atomic(borrowed),
                 borrowed.cursor(cursor_factory=RealDictCursor) as cursor,
             ):
                 if actor is not None:
@@ -179,10 +186,23 @@ def complete_dsn(dsn: str, application: str) -> str:
 def connect(dsn: str) -> connection:
     """Open one connection, with our composite types known to it.
 
-    Raises DatabaseUnavailable if Postgres cannot be reached.
+    The hosts that `dsn` names are tried in turn. Raises DatabaseUnavailable if none will do.
     """
+    problems = []
+    for one in each_host(dsn):
+        try:
+            return _connect(one)
+        except DatabaseUnavailable as exc:
+            problems.append(str(exc))
+    raise DatabaseUnavailable("; ".join(problems))
+
+
+def _connect(dsn: str) -> connection:
+    seconds = int(parse_dsn(dsn).get("connect_timeout", 0)) or CONNECT_SECONDS
+    found = with_addresses(dsn)
     try:
-        opened = psycopg2.connect(with_addresses(dsn))
+        with _within(seconds, "connecting to the database"):
+            opened = psycopg2.connect(found)
     except _UNAVAILABLE as exc:
         raise DatabaseUnavailable(_one_line(exc)) from exc
     try:
@@ -210,15 +230,15 @@ def migrate(dsn: str) -> int:
             # Another process may migrate for longer than a statement may usually take.
             cursor.execute("SET statement_timeout = 0")
             cursor.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-            return _apply(dsn)
+            return _apply(_yoyo_uri(dsn, guard))
     except _UNAVAILABLE as exc:
         raise DatabaseUnavailable(_one_line(exc)) from exc
     finally:
         guard.close()
 
 
-def _apply(dsn: str) -> int:
-    backend = yoyo.get_backend(_yoyo_uri(dsn))
+def _apply(uri: str) -> int:
+    backend = yoyo.get_backend(uri)
     try:
         missing = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
         for migration in missing:
@@ -229,9 +249,13 @@ def _apply(dsn: str) -> int:
         backend.connection.close()
 
 
-def _yoyo_uri(dsn: str) -> str:
-    """yoyo takes URIs only, with everything but the database's name as parameters."""
+def _yoyo_uri(dsn: str, opened: connection) -> str:
+    """yoyo takes URIs only, with everything but the database's name as parameters. Of several hosts
+    it is given the one that is connected to.
+    """
     parts = parse_dsn(dsn)
+    if "," in parts.get("host", ""):
+        parts |= {"host": opened.info.host, "port": str(opened.info.port)}
     name = urllib.parse.quote(parts.pop("dbname", ""), safe="")
     return f"postgresql:///{name}?{urllib.parse.urlencode(parts)}"
 
@@ -248,11 +272,32 @@ def _is_clean(candidate: connection) -> bool:
 def _is_alive(candidate: connection) -> bool:
     """Ask the server; a connection may have died while it lay idle."""
     try:
-        with candidate, candidate.cursor() as cursor:
+        with _within(CONNECT_SECONDS, "the answer"), candidate, candidate.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except _UNAVAILABLE:
+    except (*_UNAVAILABLE, DatabaseUnavailable):
         return False
     return True
+
+
+@contextmanager
+def _atomic(opened: connection) -> Iterator[None]:
+    """Commit at the end, or roll back what raised."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(*_UNAVAILABLE):  # it is closed: there is nothing to roll back
+            opened.rollback()
+        raise
+    # statement_timeout does not hold for it. Who is told that it failed must ask what happened.
+    with _within(COMMIT_SECONDS, "the commit, which may have happened,"):
+        opened.commit()
+
+
+@contextmanager
+def _within(seconds: float, what: str) -> Iterator[None]:
+    """Raises DatabaseUnavailable where the body still waits for the server after that time."""
+    with gevent.Timeout(seconds, DatabaseUnavailable(f"{what} took longer than {seconds:g} s")):
+        yield
 
 
 def _one_line(error: Exception) -> str:
