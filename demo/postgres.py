@@ -78,6 +78,11 @@ class Postgres:
         return f"host=127.0.0.1 port={self._port} user={_USER} password={password} dbname=postgres"
 
     @property
+    def binaries(self) -> Path:
+        """The folder of Postgres' programs, where the server's user can run them."""
+        return _binaries_for(self._account, self._home)
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
@@ -86,7 +91,7 @@ class Postgres:
 
         Raises ConfigError with the last lines of the log if it does not.
         """
-        binaries = _binaries_for(self._account, self._home)
+        binaries = self.binaries
         if not (self._data / "PG_VERSION").exists():
             self._create(binaries)
         command: list[Path | str] = [binaries / "postgres", "-D", self._data, "-p", str(self._port)]

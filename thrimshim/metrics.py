@@ -1,9 +1,9 @@
-"""What thrimshim tells of the events."""
+"""What thrimshim tells of the events, and of the database that holds them."""
 
 from prometheus_client import CollectorRegistry, Gauge
 
 
-class EventMetrics:
+class WatchMetrics:
     """One object per service, on the registry that is passed in."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -14,5 +14,20 @@ class EventMetrics:
             "wubloader_thrimshim_longest_wait_seconds",
             "Since the edit of the event that has waited longest, by the state that it waits in.",
             ["state"],
+            registry=registry,
+        )
+        self.standbys = Gauge(
+            "wubloader_thrimshim_database_standbys",
+            "Standbys that follow the database.",
+            registry=registry,
+        )
+        self.synchronous = Gauge(
+            "wubloader_thrimshim_database_synchronous",
+            "1 if commits wait for a standby.",
+            registry=registry,
+        )
+        self.archive_failing = Gauge(
+            "wubloader_thrimshim_database_archive_failing",
+            "1 while the database cannot hand over its WAL to the backup.",
             registry=registry,
         )

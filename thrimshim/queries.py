@@ -81,6 +81,24 @@ def count_events(cursor: RealDictCursor) -> list[Row]:
     return list(cursor)
 
 
+def how_safe(cursor: RealDictCursor) -> Row:
+    """How many standbys follow, whether commits wait for one, whether archiving WAL fails now.
+
+    Of standbys that connect as another user Postgres tells only its administrators.
+    """
+    cursor.execute(
+        """
+        SELECT (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming') AS standbys,
+            current_setting('synchronous_standby_names') <> '' AS synchronous,
+            coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
+                AS archive_failing
+        FROM pg_stat_archiver
+        """
+    )
+    (row,) = cursor
+    return dict(row)
+
+
 def get_event(cursor: RealDictCursor, event_id: str, *, lock: bool = False) -> Row | None:
     """One event, or None. With `lock` nobody else changes it until the transaction ends."""
     cursor.execute(

@@ -12,8 +12,8 @@ from common.web import HttpServer, new_registry
 from thrimshim.app import create_thrimshim
 from thrimshim.auth import anybody, token_authentication
 from thrimshim.config import Config
-from thrimshim.metrics import EventMetrics
-from thrimshim.watch import EventWatch
+from thrimshim.metrics import WatchMetrics
+from thrimshim.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def run(config: Config) -> int:
         ready=lambda: [*migrations.missing(), *_missing(database)],
     )
     server = HttpServer(app, host=config.host, port=config.port, service="thrimshim")
-    watch = EventWatch(database, EventMetrics(registry))
+    watch = Watch(database, WatchMetrics(registry))
     daemon.spawn("migrations", migrations.run)
     daemon.spawn("watch", watch.run)
     daemon.spawn("http", server.run)

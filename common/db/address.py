@@ -1,4 +1,4 @@
-"""Finding the address of a database's host without stopping everything else; of several, one by one.
+"""Finding the address of a database's host, or of several, without stopping everything else.
 
 libpq looks names up by itself, and nothing else of the process runs until it has an answer: while
 name servers are away that is half a minute each time. So we look up, and tell it the addresses.

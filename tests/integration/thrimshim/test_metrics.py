@@ -11,8 +11,8 @@ from common.daemon import Stop
 from common.db.database import Database
 from common.events import EventState
 from tests.support.event_rows import add_edited, run_sql
-from thrimshim.metrics import EventMetrics
-from thrimshim.watch import EventWatch
+from thrimshim.metrics import WatchMetrics
+from thrimshim.watch import Watch
 
 EVENTS = "wubloader_thrimshim_events"
 LONGEST = "wubloader_thrimshim_longest_wait_seconds"
@@ -22,7 +22,7 @@ def look_once(dsn: str) -> CollectorRegistry:
     registry = CollectorRegistry()
     stop = Stop()
     with closing(Database(dsn, application="test", registry=registry)) as database:
-        task = gevent.spawn(EventWatch(database, EventMetrics(registry)).run, stop)
+        task = gevent.spawn(Watch(database, WatchMetrics(registry)).run, stop)
         gevent.sleep(0)  # its first look; then it waits
         stop.set()
         task.get(timeout=10)
@@ -45,6 +45,7 @@ def test_events_are_counted_by_state_with_the_longest_wait_of_each(database_dsn:
     }
     waited = registry.get_sample_value(LONGEST, {"state": "EDITED"})
     assert waited == pytest.approx(3600, abs=60)
+    assert registry.get_sample_value("wubloader_thrimshim_database_standbys") == 0
     # A draft waits for its editor, who is in no hurry.
     assert registry.get_sample_value(LONGEST, {"state": "UNEDITED"}) == 0
 
