@@ -17,7 +17,6 @@ from common.daemon import Stop
 from common.errors import BadParameter, ConfigError
 from common.web import HttpServer, create_app, new_registry, text_response
 
-
 PIECES: list[list[bytes | memoryview]] = [
     [b"%d," % number for number in range(3000)],
     [b"", memoryview(bytes(range(256)) * 40_000), b"last"],
