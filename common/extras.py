@@ -4,6 +4,13 @@ Any listed folder of the store is replicated whole. What is hidden or unfinished
 business, and a path that another machine names must not lead out of the folder.
 """
 
+TEMPLATES = "thumbnail_templates"
+"""The folder of thumbnail templates."""
+COVERAGE_MAPS = "coverage-maps"
+"""The folder of what `segment_coverage` draws and writes."""
+KNOWN_EXTRAS = frozenset({TEMPLATES, COVERAGE_MAPS})
+"""Folders beside the channels that are no channels."""
+
 # How unfinished files are named, by us and by common tools.
 _UNFINISHED = (".temp", ".tmp", ".part")
 _LONGEST_NAME_BYTES = 200

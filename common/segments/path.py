@@ -37,7 +37,7 @@ _NAME = re.compile(
     r"(?P<suffix>\.ts|\.tombstone)",
     re.ASCII,
 )
-_HASH = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_HASH_LENGTH = 43
 
 
 class SegmentType(Enum):
@@ -54,6 +54,9 @@ class SegmentType(Enum):
 
     # Members are singletons, and these are hashed millions of times: identity is enough.
     __hash__ = object.__hash__
+
+
+_TYPES = {kind.value: kind for kind in SegmentType}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +138,9 @@ def parse_name(hour: str, name: str) -> Segment | Tombstone:
         return _tombstone(name, start, duration, kind, digest)
     if kind == "any" or digest is None:
         raise BadSegmentName(name, "a segment needs a type and a hash")
-    if kind != "temp" and not _HASH.fullmatch(digest):
+    if kind != "temp" and len(digest) != _HASH_LENGTH:
         raise BadSegmentName(name, "the hash is not 43 characters of URL-safe base64")
-    return Segment(start=start, duration=duration, type=SegmentType(kind), hash=digest, name=name)
+    return Segment(start=start, duration=duration, type=_TYPES[kind], hash=digest, name=name)
 
 
 def _tombstone(
@@ -147,7 +150,7 @@ def _tombstone(
         if digest is not None:
             raise BadSegmentName(name, "a range tombstone has no hash")
         return Tombstone(start=start, duration=duration, hash=None, name=name)
-    if digest is None or not _HASH.fullmatch(digest):
+    if digest is None or len(digest) != _HASH_LENGTH:
         raise BadSegmentName(name, "the hash is not 43 characters of URL-safe base64")
     return Tombstone(start=start, duration=duration, hash=digest, name=name)
 

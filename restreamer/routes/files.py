@@ -10,7 +10,7 @@ from flask_openapi3 import OpenAPI
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound
 
-from common.extras import is_visible
+from common.extras import TEMPLATES, is_visible
 from common.segments.store import SegmentStore
 from common.times import parse_hour
 from restreamer.params import bool_param
@@ -20,8 +20,6 @@ from restreamer.threads import in_thread
 _FOREVER = "public, max-age=31536000, immutable"
 _REVALIDATE = "public, no-cache"
 _HOUR_DEPTH = 4  # CHANNEL/QUALITY/HOUR/NAME
-TEMPLATES = "thumbnail_templates"
-"""The folder of the store that holds them."""
 
 
 class ChannelPath(BaseModel):

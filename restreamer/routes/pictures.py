@@ -12,6 +12,7 @@ from flask_openapi3 import OpenAPI, RawModel
 from pydantic import BaseModel, Field
 
 from common.errors import BadParameter, MediaError
+from common.extras import TEMPLATES
 from common.media.encoders import EncoderPool
 from common.media.job import Job
 from common.media.pictures import Box, Template, plan_frame, plan_waveform
@@ -20,7 +21,7 @@ from common.times import HOUR, Micros
 from restreamer.cutting import Chunk, started
 from restreamer.metrics import RestreamerMetrics
 from restreamer.params import box_param, check_box, size_param, span_params, time_param
-from restreamer.routes.files import TEMPLATES, QualityPath, template_names
+from restreamer.routes.files import QualityPath, template_names
 from restreamer.threads import Limit, in_thread
 
 MAX_BODY_BYTES = 8 * 1024 * 1024

@@ -322,13 +322,13 @@ def test_only_new_names_are_asked_for_their_size(
     listed(store)
     put_segment(tmp_path, SECOND_ONE)
     asked = []
-    stat = Path.stat
+    stat = os.stat
 
-    def recording(path: Path, **kwargs: bool) -> os.stat_result:
-        asked.append(path.name)
+    def recording(path: Path | str, **kwargs: bool) -> os.stat_result:
+        asked.append(Path(path).name)
         return stat(path, **kwargs)
 
-    monkeypatch.setattr(Path, "stat", recording)
+    monkeypatch.setattr(os, "stat", recording)
     assert listed(store) == [FIRST, SECOND_ONE]
     assert [name for name in asked if name.endswith(".ts")] == [SECOND_ONE.name]
 
