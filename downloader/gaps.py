@@ -1,45 +1,18 @@
-"""The journal of gaps: what of a stream could not be recorded, and why.
+"""Writing the journal of gaps; `common.gaps` has its format."""
 
-    BASE/.gaps/CHANNEL/QUALITY.jsonl             one JSON object a line, appended
-    BASE/.gaps/CHANNEL/QUALITY/TIME.m3u8         the playlist as it was then, the newest 200
-
-Each line has `start` and `end` (ISO 8601, UTC), `reason` (one of `GapReason`), `detail`, the media
-`sequence` if there is one, and `noted`, when the line was written. The folder's name begins with a
-dot, so nobody takes it for a channel.
-"""
-
-import json
 import logging
 from collections import deque
-from enum import Enum
 from errno import ENOSPC
 from io import SEEK_END, FileIO
 from pathlib import Path
 
+from common.gaps import Gap, GapReason, format_gap, journal_file, journal_playlists
 from common.times import SECOND, Micros, format_time
 
 logger = logging.getLogger(__name__)
 
-FOLDER = ".gaps"
 _KEPT_PLAYLISTS = 200
 _KEPT_LINES = 10_000
-
-
-class GapReason(Enum):
-    """Why something is missing."""
-
-    ADVERTISEMENT = "advertisement"
-    """The origin showed an advertisement instead of the stream."""
-    EXPIRED = "expired"
-    """The address was refused (403, 404, 410), and a fresh one did not help in time."""
-    NETWORK = "network"
-    """Errors of the server or of the network until the segment was gone."""
-    MISSED = "missed"
-    """It left the playlist before this node could see it."""
-    ORIGIN_ENDED = "origin_ended"
-    """The origin said that the stream had ended; `end` is when it was back."""
-    DISK = "disk"
-    """The disk did not take it."""
 
 
 class GapJournal:
@@ -48,8 +21,8 @@ class GapJournal:
     """
 
     def __init__(self, base_dir: Path, channel: str, quality: str) -> None:
-        self._file = base_dir / FOLDER / channel / f"{quality}.jsonl"
-        self._playlists = base_dir / FOLDER / channel / quality
+        self._file = journal_file(base_dir, channel, quality)
+        self._playlists = journal_playlists(base_dir, channel, quality)
         self._waiting: deque[str] = deque(maxlen=_KEPT_LINES)
         self._kept_playlists: deque[Path] = deque()
 
@@ -65,15 +38,8 @@ class GapJournal:
         playlist: str | None = None,
     ) -> None:
         """Append a line, and keep the playlist's text beside it."""
-        line = {
-            "start": format_time(start),
-            "end": format_time(end),
-            "reason": reason.value,
-            "detail": detail,
-            "sequence": sequence,
-            "noted": format_time(now),
-        }
-        self._waiting.append(json.dumps(line))
+        gap = Gap(start=start, end=end, reason=reason)
+        self._waiting.append(format_gap(gap, detail=detail, sequence=sequence, noted=now))
         try:
             self._write_waiting()
             if playlist is not None:

@@ -10,13 +10,13 @@ from gevent.lock import BoundedSemaphore
 from common.daemon import Stop
 from common.errors import BadStatus, FetchError
 from common.files import FULL_DISK
+from common.gaps import GapReason
 from common.http import HttpClient
 from common.retry import backoff
 from common.segments.path import Segment, SegmentType
 from common.segments.store import SegmentStore
 from common.threads import in_thread
 from downloader.config import Timing
-from downloader.gaps import GapReason
 from downloader.ledger import Entry
 from downloader.metrics import DownloaderMetrics
 from downloader.verdict import judge

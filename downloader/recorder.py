@@ -8,6 +8,7 @@ from gevent.event import Event
 from gevent.pool import Group
 
 from common.daemon import Stop
+from common.gaps import GapReason
 from common.http import HttpClient
 from common.segments.path import SegmentType
 from common.segments.select import TOLERANCE
@@ -17,7 +18,7 @@ from common.times import SECOND, Micros, TimeRange
 from downloader import switchover
 from downloader.channels import Channel
 from downloader.config import Timing
-from downloader.gaps import GapJournal, GapReason
+from downloader.gaps import GapJournal
 from downloader.getter import Getter, Outcome
 from downloader.hls import MediaPlaylist, MediaSegment, Variant, choose_variant
 from downloader.ledger import Entry, Ledger, Progress, TimeBase

@@ -4,8 +4,8 @@ from enum import Enum
 
 import pytest
 
+from common.gaps import GapReason
 from common.segments.path import Segment, SegmentType, parse_name
-from downloader.gaps import GapReason
 from tests.support.documents import read_document, table_rows
 
 TEXT = read_document("docs/DATA_FORMATS.md")

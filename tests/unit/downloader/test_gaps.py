@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from common.gaps import FOLDER, GapReason
 from common.times import SECOND, parse_time
-from downloader.gaps import FOLDER, GapJournal, GapReason
+from downloader.gaps import GapJournal
 from tests.support.small_disk import fill_up, small_disk
 
 NOON = parse_time("2026-07-01T12:00:00")
