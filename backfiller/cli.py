@@ -11,18 +11,6 @@ from common import cli
 from common.extras import is_visible
 from common.replication.nodes import Node
 from common.replication.options import node_options
-from common.segments.path import is_component
-from common.times import parse_time
-
-
-def _components(
-    context: click.Context, param: click.Parameter, value: str | tuple[str, ...]
-) -> tuple[str, ...]:
-    names = cli.split_list(context, param, value) if isinstance(value, str) else value
-    for name in names:
-        if not is_component(name):
-            raise click.BadParameter(f"{name!r} cannot be the name of a folder")
-    return tuple(dict.fromkeys(names))
 
 
 def _extras(context: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -33,38 +21,16 @@ def _extras(context: click.Context, param: click.Parameter, value: str) -> tuple
     return folders
 
 
-class _Start(click.ParamType[float | int]):
-    """Hours ago, or a moment; converted to seconds ago (float) or microseconds (int)."""
-
-    name = "start"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | int:
-        if isinstance(value, float | int):
-            return value
-        try:
-            hours = float(value)
-        except ValueError:
-            try:
-                return parse_time(value)
-            except ValueError as exc:
-                self.fail(str(exc), param, ctx)
-        if not 0 < hours < 1e6:
-            self.fail(f"{value} is no number of hours", param, ctx)
-        return hours * 3600
-
-
 _RATE = click.FloatRange(min=1000)
 
 
 @cli.service_command("backfiller")
-@click.argument("channels", metavar="CHANNEL...", nargs=-1, required=True, callback=_components)
+@click.argument("channels", metavar="CHANNEL...", nargs=-1, required=True, callback=cli.components)
 @cli.base_dir_option
 @click.option(
     "--qualities",
     default="source",
-    callback=_components,
+    callback=cli.components,
     metavar="A,B",
     help="Copy these qualities of each channel.",
 )
@@ -79,7 +45,7 @@ _RATE = click.FloatRange(min=1000)
 @click.option("--run-once", is_flag=True, help="End once all that the nodes have now is here.")
 @click.option(
     "--start",
-    type=_Start(),
+    type=cli.Moment(),
     metavar="HOURS",
     help="Go back only so many hours, or to this moment (ISO 8601 in UTC).",
 )

@@ -15,6 +15,8 @@ import click
 from common.daemon import exit_process
 from common.errors import ConfigError
 from common.logs import LEVELS
+from common.segments.path import is_component
+from common.times import parse_time
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -156,3 +158,36 @@ def split_list(context: click.Context, param: click.Parameter, value: str) -> tu
     if not items:
         raise click.BadParameter("give at least one, separated by commas")
     return items
+
+
+def components(
+    context: click.Context, param: click.Parameter, value: str | tuple[str, ...]
+) -> tuple[str, ...]:
+    """Callback for names of channels or qualities, each once: `a,b,c`, or arguments."""
+    names = split_list(context, param, value) if isinstance(value, str) else value
+    for name in names:
+        if not is_component(name):
+            raise click.BadParameter(f"{name!r} cannot be the name of a folder")
+    return tuple(dict.fromkeys(names))
+
+
+class Moment(click.ParamType[float | int]):
+    """Hours ago, or a moment; converted to seconds ago (float) or microseconds (int)."""
+
+    name = "moment"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | int:
+        if isinstance(value, float | int):
+            return value
+        try:
+            hours = float(value)
+        except ValueError:
+            try:
+                return parse_time(value)
+            except ValueError as exc:
+                self.fail(str(exc), param, ctx)
+        if not 0 < hours < 1e6:
+            self.fail(f"{value} is no number of hours", param, ctx)
+        return hours * 3600

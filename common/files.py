@@ -26,8 +26,8 @@ def make_durable_folder(folder: Path) -> None:
     sync(folder.parent)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace a small file so that a reader sees the old text or the new."""
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Replace a small file so that a reader sees the old content or the new. Text is UTF-8."""
     temp = path.with_name(f"{path.name}.temp")
-    temp.write_text(text, "utf-8")
+    temp.write_bytes(data.encode() if isinstance(data, str) else data)
     temp.replace(path)
