@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from bench import crowd, cuts, downloader, replication, restreamer, smartcut
+from bench import coverage, crowd, cuts, downloader, replication, restreamer, smartcut
 from bench.figures import Source, markdown_table, text_table
 from bench.machine import describe
 from bench.suite import Benchmark, run_all
@@ -21,6 +21,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "passes": replication.passes,
     "peers": replication.peers,
     "fill": replication.fill,
+    "coverage": coverage.coverage,
     "smart": cuts.smart,
     "rough": cuts.rough,
     "ranges": cuts.ranges,

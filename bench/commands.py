@@ -22,8 +22,8 @@ class Spent:
     body_bytes: int
 
 
-def counted(command: Sequence[str]) -> Spent:
-    """Run a command to its end, reading and discarding what it sends.
+def counted(command: Sequence[str], *, status: int = 0) -> Spent:
+    """Run a command to its end, reading and discarding what it sends; it should end with `status`.
 
     CPU is that of the command and all that it waits for; no other child may end meanwhile.
     """
@@ -32,7 +32,8 @@ def counted(command: Sequence[str]) -> Spent:
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as process:
         body_bytes = drain(process)
     wall = time.monotonic() - started
-    check(process.returncode == 0, f"{command[0]} ends with 0, not {process.returncode}")
+    ended = process.returncode
+    check(ended == status, f"{command[0]} ends with {status}, not {ended}")
     cpu = _children_seconds() - before
     return Spent(cpu_seconds=cpu, wall_seconds=wall, body_bytes=body_bytes)
 

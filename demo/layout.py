@@ -10,7 +10,15 @@ from pathlib import Path
 from common.errors import ConfigError
 from demo.postgres import free_port
 
-SERVICES = ("thrimshim", "restreamer", "origin", "downloader", "cutter", "postgres")
+SERVICES = (
+    "thrimshim",
+    "restreamer",
+    "origin",
+    "downloader",
+    "cutter",
+    "segment_coverage",
+    "postgres",
+)
 """In the order of their ports."""
 
 _NEEDED_BYTES = 1_000_000_000

@@ -19,6 +19,7 @@ import click
 from common.children import end_with_parent
 from common.db.database import migrate
 from common.errors import ConfigError, WubloaderError
+from common.extras import COVERAGE_MAPS
 from common.times import format_time
 from demo.layout import SERVICES, Layout, choose_ports
 from demo.postgres import Postgres
@@ -26,6 +27,7 @@ from demo.story import CHANNEL, QUALITY, Story, StoryFailed, Video
 
 ROOT = Path(__file__).parents[1]
 _PROCFILE = Path(__file__).parent / "Procfile"
+_COVERAGE_PAGE = f"segments/{COVERAGE_MAPS}/{CHANNEL}_coverage.html"
 _STOP_SECONDS = 15
 _LOOK_SECONDS = 0.3
 
@@ -185,7 +187,7 @@ class Runner:
             lines += self._addresses(f"start={summary['start']}&end={summary['end']}")
         self._console.say("\nThe event is DONE.")
         for label, value in lines:
-            self._console.say(f"  {label + ':':34} {value}")
+            self._console.say(f"  {label + ':':37} {value}")
 
     def _addresses(self, span: str) -> list[tuple[str, str]]:
         """What can be opened, and where; `span` is the moment as a query."""
@@ -197,6 +199,7 @@ class Runner:
             ("Live and all of the past, as HLS", f"{playlist}.m3u8"),
             ("The moment alone, as HLS", f"{playlist}/{QUALITY}.m3u8?{span}"),
             ("The moment, cut while you wait", f"{cut}/{QUALITY}.ts?{span}"),
+            ("Coverage: what is recorded, and not", f"{url('restreamer')}/{_COVERAGE_PAGE}"),
             ("Events, as JSON", f"{url('thrimshim')}/thrimshim"),
             ("The synthetic stream", f"{url('origin')}/"),
             *((f"Metrics of {name}", f"{url(name)}/metrics") for name in SERVICES[:-1]),
@@ -223,6 +226,9 @@ def _environment_file(layout: Layout, dsn: str) -> str:
         "WUBLOADER_RESTREAMER_PORT": layout.ports["restreamer"],
         "WUBLOADER_DOWNLOADER_METRICS_PORT": layout.ports["downloader"],
         "WUBLOADER_DOWNLOADER_QUALITIES": "source,360p30",
+        "WUBLOADER_SEGMENT_COVERAGE_METRICS_PORT": layout.ports["segment_coverage"],
+        "WUBLOADER_SEGMENT_COVERAGE_QUALITIES": "source,360p30",
+        "WUBLOADER_SEGMENT_COVERAGE_CHECK_INTERVAL": "4",
         "WUBLOADER_CUTTER_METRICS_PORT": layout.ports["cutter"],
         "WUBLOADER_CUTTER_NAME": "demo",
         "WUBLOADER_CUTTER_CONFIG": json.dumps(

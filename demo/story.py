@@ -11,7 +11,7 @@ import requests
 from common.errors import WubloaderError
 from common.segments.path import Segment, SegmentType, parse_name
 from common.times import SECOND, TimeRange, format_time
-from demo.layout import Layout
+from demo.layout import SERVICES, Layout
 
 CHANNEL = "demo"
 QUALITY = "source"
@@ -91,9 +91,7 @@ class Story:
 
     def _all_ready(self) -> bool:
         missing = [
-            service
-            for service in ("origin", "restreamer", "thrimshim", "downloader", "cutter")
-            if not self._is_ready(service)
+            service for service in SERVICES if service != "postgres" and not self._is_ready(service)
         ]
         self._progress(f"waiting for {', '.join(missing)}" if missing else "")
         return not missing

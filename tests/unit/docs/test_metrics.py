@@ -7,7 +7,10 @@ from tests.support.documents import read_document, table_rows
 from tests.support.processes import ROOT
 
 _TYPES = {"Counter", "Gauge", "Histogram", "Summary"}
-_PACKAGES = ("common", "downloader", "restreamer", "backfiller", "cutter", "thrimshim", "demo")
+_PACKAGES = (
+    *("common", "downloader", "restreamer", "backfiller", "cutter", "thrimshim"),
+    *("segment_coverage", "demo"),
+)
 
 Metric = tuple[str, str, str]
 """Name, type, help."""
