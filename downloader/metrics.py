@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from common.gaps import GapReason
 from common.segments.path import SegmentType
-from downloader.gaps import GapReason
 
 _QUALITY = ["channel", "quality"]
 
