@@ -10,11 +10,10 @@ from common.media.job import Job, Piece
 from common.media.plan import Clip, CutPlan, Overlap
 from common.media.smart.blended import BlendJob
 from common.media.smart.edge import EdgeJob, EdgeSource
-from common.media.smart.packets import Tables, Unfit
-from common.media.smart.segment import SourceSegment, load, load_usual, read
+from common.media.smart.reader import Reader, load_aside
+from common.media.smart.segment import SourceSegment
 from common.media.smart.tasks import EncodeTask, Tasks
 from common.media.smart.walk import Blend, Copy, Encode, Step, visits, walk
-from common.threads import in_thread
 
 _SECTIONS_AHEAD = 4
 _SHORT_SEGMENTS = 2
@@ -97,27 +96,17 @@ class Sections:
             yield self._section(pieces, begins=True)
 
     def _section(self, pieces: Sequence[Piece], *, begins: bool) -> Section:
-        steps = walk(visits(pieces, _load))
+        steps = walk(visits(pieces, Reader(pieces)))
         return self._new(steps, begins=begins, short=len(pieces) <= _SHORT_SEGMENTS)
 
     def _new(self, steps: Iterator[Step], *, begins: bool, short: bool) -> Section:
         return Section(steps, self._tasks, reorder=self._plan.reorder, begins=begins, short=short)
 
 
-def _load(path: Path, known: Tables | None) -> SourceSegment:
-    content = in_thread(read, path)
-    # Half a millisecond for a usual segment: a thread would only fight with the event loop for the
-    # interpreter.
-    try:
-        return load_usual(path, content, known)
-    except Unfit:
-        return in_thread(load, path, known)
-
-
 def _begins_anew(piece: Piece) -> bool:
     """Whether the segment can be decoded without any before it."""
     try:
-        segment = _load(Path(piece.path), None)
+        segment = load_aside(Path(piece.path))
         return segment.begins_anew and bool(segment.sets_of(0))
     except MediaError:
         return False  # whoever needs it says so
@@ -172,4 +161,4 @@ def _blend_job(step: Blend, reorder: int) -> Job | None:
 def first_segment(step: Blend) -> SourceSegment:
     """The first segment that a transition shows. Raises MediaError if it cannot be read."""
     piece = next(planned.piece for planned in step.overlap.before if not planned.piece.context)
-    return _load(Path(piece.path), None)
+    return load_aside(Path(piece.path))
