@@ -105,14 +105,14 @@ def frame_rate(offsets: Stamps) -> Fraction | None:
     """The rate in frames per second; None for a single frame. `offsets` are sorted.
 
     Frames are counted by the median step; then the line through all of them tells the rate, so
-    that steps of 1501 and 1502 (59.94 fps), jitter and missing frames do not matter.
+    that steps of 1501 and 1502 (59.94 fps), jitter, missing and crowded frames do not matter.
     """
     steps = np.diff(np.asarray(offsets, np.int64))
     steps = steps[steps > 0]
     if not steps.size:
         return None
     middle = np.sort(steps)[(steps.size - 1) // 2]
-    counts = np.concatenate(([0], np.cumsum(np.maximum(1, np.rint(steps / middle)))))
+    counts = np.concatenate(([0], np.cumsum(np.rint(steps / middle))))
     counts -= counts.mean()
     times = np.concatenate(([0], np.cumsum(steps)))
     step = float((counts * times).sum() / (counts * counts).sum())

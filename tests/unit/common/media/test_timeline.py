@@ -144,6 +144,12 @@ def test_a_missing_frame_does_not_change_the_rate() -> None:
     assert frame_rate(offsets) == NTSC
 
 
+def test_a_frame_right_behind_another_does_not_change_the_rate() -> None:
+    offsets = frame_times(NTSC, 120)
+    offsets[50] = offsets[49] + 300
+    assert frame_rate(offsets) == NTSC
+
+
 @pytest.mark.parametrize("offsets", [[], [0], [0, 0]])
 def test_a_single_frame_has_no_rate(offsets: list[int]) -> None:
     assert frame_rate(offsets) is None
