@@ -25,7 +25,6 @@ FOLDER = Path(__file__).parent / "grafana" / "dashboards"
 
 _HERE = 'node=~"$node"'
 _QUALITY = f'{_HERE}, channel=~"$channel"'
-_LOSSES = 'reason!~"advertisement|origin_ended"'
 _NEWEST = "wubloader_downloader_newest_segment_timestamp_seconds"
 _ANY = Thresholds(warn=1, bad=1)
 _SOON_LATE = Thresholds(warn=20, bad=30)
@@ -74,14 +73,13 @@ _OVERVIEW = [
         thresholds=Thresholds(warn=2, bad=1, falling=True),
     ),
     stat(
-        "Lost on the best node, 24 h",
-        "min by (channel) (sum by (node, channel) "
-        f"(increase(wubloader_downloader_gap_seconds_total{{{_LOSSES}}}[24h])))",
-        "What the node with the fewest gaps could not record, without advertisements and times"
-        " off the air. Together the nodes have more.",
+        "Lost for good",
+        "min by (channel) (wubloader_segment_coverage_lost_seconds)",
+        "Of the window that segment_coverage looks at: what no node has, times off the air and"
+        " advertisements included. Its page shows where and why.",
         unit="s",
         legend="{{channel}}",
-        thresholds=Thresholds(warn=1, bad=10),
+        thresholds=Thresholds(warn=1, bad=60),
     ),
     stat(
         "Disk free, least",
@@ -237,6 +235,25 @@ _RECORDING = [
         {f"min by (node) (wubloader_store_free_bytes{{{_HERE}}})": "{{node}}"},
         "What the store's disk can still take.",
         unit="bytes",
+    ),
+    series(
+        "What is there of the last three hours",
+        {
+            "sum by (node, channel, quality, state) ("
+            f'wubloader_segment_coverage_recent_state_seconds{{{_QUALITY}, state!="full"}}) > 0': (
+                f"{_RECORDED} {{{{state}}}}"
+            )
+        },
+        "All but full. elsewhere: another node has it; missing: no node that was asked has it.",
+        unit="s",
+        width=12,
+    ),
+    series(
+        "Lost for good",
+        {f"wubloader_segment_coverage_lost_seconds{{{_QUALITY}}}": _RECORDED},
+        "What no node has, in the window that segment_coverage looks at.",
+        unit="s",
+        width=12,
     ),
 ]
 
@@ -478,6 +495,15 @@ _CUTTING = [
         {_rate("wubloader_database_transactions_total", "job", "outcome"): ("{{job}} {{outcome}}")},
         "Of the database, each second. unavailable: it did not answer.",
         unit="ops",
+    ),
+    series(
+        "Safety of the database",
+        {
+            "max(wubloader_thrimshim_database_standbys)": "standbys",
+            "max(wubloader_thrimshim_database_synchronous)": "commits wait for one",
+            "max(wubloader_thrimshim_database_archive_failing)": "WAL is not archived",
+        },
+        "Where commits wait for a standby there must be one. WAL that waits fills the disk.",
     ),
     series(
         "Memory",

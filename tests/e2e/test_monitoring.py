@@ -77,6 +77,7 @@ def node(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) 
                         *("demo", *store),
                         *("--static-nodes", f"http://127.0.0.1:{ports['restreamer']}"),
                     ),
+                    "segment_coverage": lambda: ServiceProcess("segment_coverage", "demo", *store),
                     "cutter": lambda: start_cutter(
                         "one", dsn=dsn, base_dir=folder / "store", videos=folder / "videos"
                     ),
