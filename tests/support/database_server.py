@@ -4,13 +4,17 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 from psycopg2.extensions import parse_dsn
+from psycopg2.extras import RealDictCursor
 
 from demo.postgres import Postgres
 from tests.support.documents import read_document, sections
 from tests.support.processes import ROOT
+from thrimshim.queries import Row, how_safe
 
 _SECTIONS = sections(read_document("docs/DATABASE.md"), level=2)
 
@@ -48,6 +52,15 @@ class Server(Postgres):
     @property
     def port(self) -> int:
         return self._port
+
+    @property
+    def safety(self) -> Row:
+        """As thrimshim sees it."""
+        with (
+            closing(psycopg2.connect(self.dsn)) as connection,
+            connection.cursor(cursor_factory=RealDictCursor) as cursor,
+        ):
+            return how_safe(cursor)
 
     def become_like(self, other: "Server") -> None:
         """Take the other's password: this server's data will be a copy of that one's."""

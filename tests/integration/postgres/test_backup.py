@@ -83,6 +83,11 @@ def test_what_was_written_is_restored_to_its_end_or_to_a_time_but_not_from_a_dam
     (copy,) = (server.backups / "base").iterdir()
     first = sorted((server.backups / "wal").glob("*1.gz"))
     assert first == [], "WAL that no copy needs is gone"
+    assert not server.safety["archive_failing"]
+    (server.backups / "wal").rename(server.backups / "away")
+    add(server, "not-archived")
+    run_sql(server.dsn, "SELECT pg_switch_wal()")
+    wait_until(lambda: server.safety["archive_failing"], "the archive fails")
     server.stop()
     server.run("mv $PGDATA $PGDATA.once-more")
     damage(copy / "global" / "pg_control")

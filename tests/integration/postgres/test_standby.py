@@ -58,6 +58,7 @@ def make_standby(standby: Server, primary: Server, make: str, synchronous: str) 
     wait_until(lambda: "streaming" in standby_states(primary), "the standby follows")
     primary.run(synchronous)
     wait_until(lambda: "sync" in standby_states(primary), "the standby is synchronous")
+    assert primary.safety == {"standbys": 1, "synchronous": True, "archive_failing": False}
 
 
 def standby_states(primary: Server) -> set[str]:
