@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from common.segments.path import Segment, SegmentType, Tombstone
 from common.segments.select import TOLERANCE, Hole, Sequence, SizeOf, best_sequence
 from common.times import HOUR, Micros, TimeRange
-from segment_coverage.spans import Span, Spans, clip, union
+from segment_coverage.spans import Span, Spans, clip, union, without
 
 KINDS = (SegmentType.FULL, SegmentType.SUSPECT, SegmentType.PARTIAL)
 """Of segments that are recorded, the best first."""
@@ -186,3 +186,20 @@ def _overlaps(sequence: Sequence, span: TimeRange) -> Tally:
 def spans_of(runs: Iterable[Run], kind: SegmentType | None = None) -> Iterator[Span]:
     """The stretches of runs, of one type if it is given."""
     return ((run.start, run.end) for run in runs if kind is None or run.type is kind)
+
+
+def runs_of(start: Micros, segments: Iterable[Segment]) -> tuple[Run, ...]:
+    """What another node's segments of the hour from `start` on cover, the best type first.
+
+    No sequence is chosen among them: a node that means harm could make that take for ever. What
+    they cover of the following hour counts too, since nobody else tells of it.
+    """
+    found: list[Run] = []
+    covered: Spans = ()
+    listed = list(segments)
+    for kind in KINDS:
+        stretches = [(entry.start, entry.end) for entry in listed if entry.type is kind]
+        within = union(clip(stretches, start, start + 2 * HOUR), tolerance=TOLERANCE)
+        found += (Run(first, last, kind) for first, last in without(within, covered))
+        covered = union((*covered, *within))
+    return tuple(sorted(found, key=lambda run: run.start))

@@ -39,13 +39,18 @@ class _Question:
             and self.gaps is other.gaps
             and self.span == other.span
             and self.cutoff == other.cutoff
-            and list(map(_said, self.others)) == list(map(_said, other.others))
+            and self._said() == other._said()
         )
 
-
-def _said(other: Others) -> tuple[object, ...]:
-    """What of another node counts, whenever it was said."""
-    return other.name, other.runs, other.gaps, other.unknown, other.answers is None
+    def _said(self) -> list[tuple[object, ...]]:
+        """What of other nodes counts, whenever they said it."""
+        return [
+            (
+                *(known.name, known.runs, known.gaps, known.unknown, known.answers is None),
+                min(known.asked or 0, self.span.end),
+            )
+            for known in self.others
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

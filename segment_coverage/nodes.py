@@ -22,7 +22,7 @@ from common.replication.peer import Answer, Peer
 from common.segments.store import hidden_by
 from common.threads import in_thread
 from common.times import Micros, parse_hour
-from segment_coverage.analyse import HourCoverage, Run, analyse
+from segment_coverage.analyse import Run, runs_of
 from segment_coverage.metrics import CoverageMetrics
 from segment_coverage.publish import report_name
 from segment_coverage.quality import QualityCoverage
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _LISTED_AT_ONCE = 48
 """Hours of a node and quality in one look: 6 MB at most of what is common."""
+_MOST_FAILURES = 3
 _LEGACY_SECONDS = 600.0
 """Hours of a node without digests are listed again after so long."""
 _CHECK_SECONDS = 0.2
@@ -77,17 +78,30 @@ class NodeQuality:
     def _compare(self, theirs: Mapping[str, int]) -> frozenset[str]:
         """Take over what is the same, list some of what is not; which hours are left."""
         first, last = self._ours.bounds
+        if not last:
+            return frozenset(theirs)  # we have not looked at our own yet
         wanted = [hour for hour in sorted(theirs, reverse=True) if first <= hour <= last]
         self._forget(set(wanted))
         ours, hours = self._ours.digests, self._ours.hours
         for hour in wanted:
-            if ours.get(hour) == theirs[hour]:
+            if hour in hours and ours.get(hour) == theirs[hour]:
                 # Not to be looked up later: what we have then may be less.
                 self._take(hour, theirs[hour], hours[hour].runs)
         changed = [hour for hour in wanted if self._versions.get(hour) != theirs[hour]]
-        for hour in changed[:_LISTED_AT_ONCE]:
-            self._take(hour, theirs[hour], self._listed(hour).runs)
-        return frozenset(changed[_LISTED_AT_ONCE:])
+        self._list(changed[:_LISTED_AT_ONCE], theirs)
+        return frozenset(hour for hour in changed if self._versions.get(hour) != theirs[hour])
+
+    def _list(self, hours: Iterable[str], theirs: Mapping[str, int]) -> None:
+        """One bad hour does not keep us from the others; several, from this node for now."""
+        failures = 0
+        for hour in hours:
+            try:
+                self._take(hour, theirs[hour], self._listed(hour))
+            except FetchError as exc:
+                logger.debug("%s of %s cannot be listed: %s", hour, self._peer.node.name, exc)
+                failures += 1
+                if failures == _MOST_FAILURES:
+                    raise
 
     def _forget(self, wanted: set[str]) -> None:
         self._versions = {hour: self._versions[hour] for hour in self._versions.keys() & wanted}
@@ -97,12 +111,11 @@ class NodeQuality:
         self._versions[hour] = version
         self._runs[hour] = runs
 
-    def _listed(self, hour: str) -> HourCoverage:
+    def _listed(self, hour: str) -> tuple[Run, ...]:
         listing = self._peer.listing(*self._ours.names, hour)
         hidden = hidden_by(listing.tombstones)
         visible = [entry for entry in listing.segments if not hidden.hides(entry)]
-        visible.sort(key=lambda entry: (entry.start, entry.name))
-        return in_thread(analyse, parse_hour(hour), visible)
+        return in_thread(runs_of, parse_hour(hour), visible)
 
     def _ask_for_gaps(self) -> None:
         """Why the node lacks what it lacks: its own segment_coverage says, where it runs one."""

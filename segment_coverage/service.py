@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 _CACHED_HOURS = 8
 """What is found is kept for all hours; names only for those that change."""
 _PAGE_POLL_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
 _ONCE_SECONDS = 120.0
 """A single run waits so long for other nodes."""
 
@@ -82,7 +83,9 @@ class CoverageService:
             stop.wait(self._config.check_interval)
 
     def ask(self, stop: Stop) -> None:
-        """A daemon's task: ask the other nodes again and again."""
+        """A daemon's task: ask the other nodes again and again, once we know what we have."""
+        while not (self._has_checked or stop.wait(_LOOK_SECONDS)):
+            pass
         while not stop.is_set():
             if self._cluster is not None:
                 self._cluster.look(stop)
@@ -114,6 +117,10 @@ class CoverageService:
     def _check_all(self, stop: Stop) -> list[Result]:
         """The results of those checks that succeeded."""
         results = []
+        try:
+            in_thread(self._publisher.write_pages, self._config.channels, self._config.qualities)
+        except OSError as exc:
+            logger.warning("the pages cannot be written: %s", exc)
         for check in self._checks:
             if not stop.is_set() and (result := self._checked(check)) is not None:
                 results.append(result)
@@ -124,7 +131,6 @@ class CoverageService:
         names = check.coverage.names
         started = time.monotonic()
         try:
-            in_thread(self._publisher.write_pages, self._config.channels, self._config.qualities)
             others = self._cluster.others(*names) if self._cluster else ()
             result = in_thread(check.check, others)
         except Stopped:

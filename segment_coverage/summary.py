@@ -166,6 +166,8 @@ def _unknown(span: TimeRange, others: Iterable[Others]) -> Spans:
         if other.answers is None:
             return ((span.start, span.end),)
         found += ((parse_hour(hour), parse_hour(hour) + HOUR) for hour in other.unknown)
+        if other.answers and other.asked is not None and other.asked < span.end:
+            found.append((other.asked, span.end))
     return spans.union(found)
 
 

@@ -29,7 +29,7 @@ from tests.support.processes import ROOT, ServiceProcess, clean_environment
 from tests.support.seeds import seeded_random
 from tests.support.waiting import wait_until
 
-IN_CI = 40
+IN_CI = 34
 IN_SOAK = 500
 PARALLEL = 4
 START_SECONDS = 1.5
@@ -62,6 +62,10 @@ def _backfiller(folder: Path, dsn: str) -> list[str]:
     return ["demo", *options, "--static-nodes", "http://127.0.0.1:9", "--interval-seconds", "0.2"]
 
 
+def _segment_coverage(folder: Path, dsn: str) -> list[str]:
+    return [*_backfiller(folder, dsn)[:-2], "--check-interval", "0.2"]
+
+
 def _cutter(folder: Path, dsn: str) -> list[str]:
     locations = {"local": {"type": "local", "path": str(folder / "videos")}}
     options = ["--name", "signals", "--config", json.dumps(locations), "--database", dsn]
@@ -86,6 +90,7 @@ SERVICES = {
         Service(module="downloader", port_flag="--metrics-port", arguments=_downloader),
         Service(module="restreamer", port_flag="--port", arguments=_restreamer),
         Service(module="backfiller", port_flag="--metrics-port", arguments=_backfiller),
+        Service(module="segment_coverage", port_flag="--metrics-port", arguments=_segment_coverage),
         Service(module="cutter", port_flag="--metrics-port", arguments=_cutter),
         Service(module="thrimshim", port_flag="--port", arguments=_thrimshim),
         Service(module="demo.origin", port_flag="--port", arguments=_origin),

@@ -12,13 +12,16 @@ import pytest
 import requests
 from PIL import Image
 
+from bench.names import fill_hours
 from common.gaps import Gap, GapReason, format_gap, journal_file
-from common.times import HOUR, SECOND, Micros, format_time
+from common.segments.path import SegmentType, format_name
+from common.times import HOUR, SECOND, Micros, format_hour, format_time
 from segment_coverage.colours import COLOURS, rgb
 from segment_coverage.states import State
+from tests.support.hostile import HostilePeer, Trick, hostile_peer
 from tests.support.metrics import metric
 from tests.support.processes import ServiceProcess, run_command
-from tests.support.replicas import DEMO, PAST, Replica
+from tests.support.replicas import DEMO, PAST, Replica, hour_name
 from tests.support.waiting import wait_until
 
 CHECK = ("--check-interval", "0.2", "--recent-cutoff", "0")
@@ -208,6 +211,47 @@ def test_a_node_that_does_not_answer_is_named_beside_what_is_lost(node: Replica)
     report = report_of(node)
     assert [entry["answers"] for entry in report["nodes"]] == [False]
     assert len(report["lost"]) == 1
+
+
+LISTED = format_name(PAST + 10 * SECOND, 2 * SECOND, SegmentType.FULL, "a" * 43)
+"""What the hostile peers have, and this node lacks."""
+
+
+@pytest.mark.parametrize(
+    "tricks",
+    [
+        [],
+        [("/digest/.*", lambda reply: reply.body(b"", status=404))],
+        [("/segments/coverage-maps/.*", lambda reply: reply.body(b"[" * 1_000_000))],
+        [(f"/files/demo/source/{hour_name(1)}", lambda reply: reply.body(b"nonsense"))],
+    ],
+    ids=["good", "without digests", "nonsense for a report", "nonsense for an hour"],
+)
+def test_whatever_a_node_says_what_makes_sense_of_it_counts(
+    node: Replica, tricks: list[tuple[str, Trick]]
+) -> None:
+    segments = node.put_many(COUNT)
+    node.path(segments[5]).unlink()
+    hours = {format_hour(PAST): {LISTED: b""}, hour_name(1): {"00:00.0-2.0-any.ts": b""}}
+    with hostile_peer(HostilePeer(hours=hours, tricks=tricks)) as peer:
+        assert run_once(node, "--static-nodes", peer.url, "--end", format_time(END)) == 1
+    assert state_seconds(node) == {"full": 18, "elsewhere": 2}
+
+
+def test_it_answers_and_can_be_stopped_while_it_reads_much(tmp_path: Path) -> None:
+    fill_hours(tmp_path / "demo" / "source", PAST, 40)
+    with ServiceProcess("segment_coverage", "demo", "--base-dir", str(tmp_path)) as process:
+        url, slowest = process.url, 0.0
+        while requests.get(f"{url}/readyz", timeout=20).status_code == 503:
+            slowest = max(
+                slowest, requests.get(f"{url}/healthz", timeout=20).elapsed.total_seconds()
+            )
+            if metric(url, "process_cpu_seconds_total") > 0.9:
+                break
+        started = time.monotonic()
+        assert process.terminate() == 0
+        assert time.monotonic() - started < 5
+        assert slowest < 2
 
 
 @pytest.mark.parametrize(
