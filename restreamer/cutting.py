@@ -25,6 +25,10 @@ Chunk = Sequence[bytes | memoryview]
 """What is ready at the same time."""
 
 _CHUNKS_AHEAD = 2
+_GIVE_WAY_SECONDS = 1e-6
+"""Any time at all. Greenlets that only wake each other through queues keep the event loop from
+looking at its sockets for dozens of turns; a timer makes it look before the next chunk is made.
+"""
 _END = None
 
 
@@ -92,6 +96,7 @@ class CutStream:
             with closing(self._chunks):
                 for chunk in self._chunks:
                     self._queue.put(chunk)
+                    gevent.sleep(_GIVE_WAY_SECONDS)
             self._result = "complete"
             self._queue.put(_END)
         except Exception as exc:  # raised again where the chunks are wanted
