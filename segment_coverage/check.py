@@ -57,6 +57,7 @@ class _Question:
 class Result:
     """What a check has found. `summary` is None while nothing is recorded in the window."""
 
+    names: tuple[str, str]
     summary: Summary | None
     newest: Micros | None
     changed: bool
@@ -92,7 +93,9 @@ class QualityCheck:
         recorded = self.coverage.recorded
         newest = recorded[1] if recorded else None
         self._publish(changed, newest, others, gaps, now)
-        return Result(summary=self._summary, newest=newest, changed=changed)
+        return Result(
+            names=self.coverage.names, summary=self._summary, newest=newest, changed=changed
+        )
 
     def _ask(
         self, others: tuple[Others, ...], gaps: tuple[Gap, ...], now: Micros

@@ -23,9 +23,14 @@ class CoverageMetrics:
         self._holes(registry)
         self._checks(registry)
 
-    def show(self, channel: str, quality: str, summary: Summary, newest: Micros | None) -> None:
-        """What a check has found."""
+    def show(
+        self, channel: str, quality: str, summary: Summary | None, newest: Micros | None
+    ) -> None:
+        """What a check has found. Of what is no longer recorded nothing is said."""
         names = (channel, quality)
+        if summary is None:
+            self._forget(names)
+            return
         for kind, tally in summary.total.tallies.items():
             self.segments.labels(*names, kind.value).set(tally.count)
             self.segment_seconds.labels(*names, kind.value).set(tally.duration / SECOND)
@@ -48,6 +53,16 @@ class CoverageMetrics:
         """A node is no longer listed."""
         with contextlib.suppress(KeyError):
             self.node_answers.remove(name)
+
+    def _forget(self, names: tuple[str, str]) -> None:
+        of_quality = dict(zip(_QUALITY, names, strict=True))
+        for gauge in (
+            *(self.segments, self.segment_seconds, self.state_seconds, self.recent_seconds),
+            *(self.raw, self.editable, self.overlaps, self.overlap_seconds, self.newest, self.age),
+            *(self.holes, self.hole_seconds, self.longest_hole),
+            *(self.lost_holes, self.lost_seconds),
+        ):
+            gauge.remove_by_labels(of_quality)
 
     def _show_holes(self, names: tuple[str, str], summary: Summary) -> None:
         self.holes.labels(*names).set(len(summary.holes))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from common.times import HOUR, MINUTE, SECOND, Micros, to_datetime
+from common.times import HOUR, MINUTE, Micros, to_datetime
 from segment_coverage.colours import COLOURS, LABELS, NOTHING, rgb
 from segment_coverage.layout import (
     LEFT,
@@ -22,6 +22,7 @@ from segment_coverage.pixels import Pixels, paint
 from segment_coverage.spans import Spans
 from segment_coverage.states import State
 from segment_coverage.summary import Summary
+from segment_coverage.words import duration, share
 
 _PAPER = "#ffffff"
 _INK = "#1b2733"
@@ -91,9 +92,7 @@ def _strip(states: Mapping[State, Spans], layout: Layout) -> NDArray[np.uint8]:
 
 def _subtitle(summary: Summary) -> str:
     start, end = to_datetime(summary.span.start), to_datetime(summary.span.end)
-    share = summary.total.editable / summary.span.duration
-    shown = f"{int(share * 1e5) / 1e3:g}"  # rounded down: what is not complete never shows as 100
-    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, {shown} % full"
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, {share(summary)} full"
 
 
 def _x(layout: Layout, moment: Micros) -> int:
@@ -147,19 +146,3 @@ def _draw_legend(pen: ImageDraw.ImageDraw, summary: Summary, layout: Layout) -> 
         after = x + 17 + int(_TEXT.getlength(LABELS[state])) + 6
         pen.text((after, y + 6), amount, _SOFT, _TEXT, anchor="lm")
         x = after + int(_TEXT.getlength(amount)) + 18
-
-
-def duration(micros: Micros) -> str:
-    """In the two largest units that say something: `3 d 4 h`, `12 min 5 s`, `2.5 s`, `0`."""
-    if micros < MINUTE:
-        return f"{micros / SECOND:.3g} s" if micros else "0"
-    seconds = micros // SECOND
-    for (large, size), (small, part) in (
-        (("d", 86400), ("h", 3600)),
-        (("h", 3600), ("min", 60)),
-        (("min", 60), ("s", 1)),
-    ):
-        if seconds >= size:
-            rest = seconds % size // part
-            return f"{seconds // size} {large}" + (f" {rest} {small}" if rest else "")
-    raise AssertionError("a minute or more")

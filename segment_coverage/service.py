@@ -4,6 +4,7 @@ import logging
 import os
 import time
 
+import click
 from prometheus_client import CollectorRegistry
 
 from common import logs
@@ -23,6 +24,7 @@ from segment_coverage.metrics import CoverageMetrics
 from segment_coverage.nodes import Cluster
 from segment_coverage.publish import Publisher
 from segment_coverage.quality import QualityCoverage, Stopped
+from segment_coverage.words import describe
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +102,8 @@ class CoverageService:
             while not self._cluster.is_known and time.monotonic() < deadline and not stop.is_set():
                 self._cluster.look(stop)
         results = self._check_all(stop)
+        for result in results:
+            click.echo(f"{'/'.join(result.names)}: {describe(result.summary)}")
         self.is_complete = len(results) == len(self._checks) and all(
             result.summary is not None and result.summary.is_complete for result in results
         )
@@ -143,7 +147,7 @@ class CoverageService:
         self._metrics.checks.labels(*names, "changed" if result.changed else "unchanged").inc()
         self._metrics.check_seconds.observe(time.monotonic() - started)
         self._metrics.checked.labels(*names).set(_now() / SECOND)
-        if result.changed and result.summary is not None:
+        if result.changed:
             self._metrics.show(*names, result.summary, result.newest)
         return result
 

@@ -52,12 +52,13 @@ def watch(node: Replica, *options: str, name: str = "here") -> ServiceProcess:
     return process.wait_ready()
 
 
-def run_once(node: Replica, *options: str) -> int:
+def run_once(node: Replica, *options: str, says: str = "") -> int:
     ended = run_command(
         "segment_coverage",
         *("demo", "--base-dir", str(node.base_dir), "--metrics-port", "0", "--run-once", *options),
     )
     assert "Traceback" not in ended.stderr
+    assert says in ended.stdout
     return ended.returncode
 
 
@@ -83,18 +84,20 @@ def span(start: Micros, end: Micros) -> tuple[str, ...]:
 
 def test_a_single_run_says_whether_a_range_is_complete(node: Replica) -> None:
     segments = node.put_many(COUNT)
-    assert run_once(node) == 0
-    assert run_once(node, *span(PAST, END)) == 0
+    whole = f"demo/source: {format_time(PAST)} to {format_time(END)}: complete"
+    assert run_once(node, says=whole) == 0
+    assert run_once(node, *span(PAST, END), says=whole) == 0
     assert run_once(node, *span(PAST, END + SECOND)) == 1
     assert run_once(node, *span(PAST - SECOND, END)) == 1
     node.put_tombstone(segments[4])
     assert run_once(node, *span(PAST, PAST + 8 * SECOND)) == 0
-    assert run_once(node, *span(PAST, PAST + 9 * SECOND)) == 1
+    says = "88.888 % full; tombstoned 1 s\n"
+    assert run_once(node, *span(PAST, PAST + 9 * SECOND), says=says) == 1
     assert state_seconds(node) == {"full": 8, "tombstoned": 1}
 
 
-def test_an_empty_store_and_another_channel_are_not_complete(node: Replica) -> None:
-    assert run_once(node) == 1
+def test_an_empty_store_is_not_complete(node: Replica) -> None:
+    assert run_once(node, says="demo/source: nothing is recorded\n") == 1
     assert report_of(node)["total"] is None
 
 
@@ -118,6 +121,10 @@ def test_what_is_recorded_hidden_or_gone_shows_at_the_next_check(node: Replica) 
     assert abs(age - (time.time() - END / SECOND - 4)) < 5
     shutil.rmtree(node.base_dir / "demo")
     wait_until(lambda: report_of(node)["total"] is None, "nothing is left")
+    wait_until(
+        lambda: metric(process.url, "wubloader_segment_coverage_holes") == 0,
+        "nothing is said of what is gone",
+    )
     node.put_many(1)
     wait_for(node, full=2)
     assert process.terminate() == 0
