@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, ClassVar, Self
 
 import av
@@ -22,7 +22,7 @@ from common.media.job import OverlapPieces
 from common.media.overlap import OverlapDecoder
 from common.media.smart.adts import SAMPLES, AudioConfig, adts_header, layout_name
 from common.media.smart.edge import send_units
-from common.media.smart.encoder import TRIAL_FRAMES, fitting_encoder
+from common.media.smart.encoder import encoded
 from common.media.sound import SoundTrack
 
 _PRE_ROLL = 2
@@ -78,11 +78,7 @@ def handle_pictures(document: bytes, answers: Answers) -> None:
     job = BlendJob.from_json(document)
     rate = Fraction(*job.rate)
     frames = _pictures(job.overlap, rate)
-    first = list(islice(frames, TRIAL_FRAMES))
-    encoder = fitting_encoder(first, job.video_type, rate=rate, reorder=job.reorder)
-    for frame in chain(first, frames):
-        send_units(encoder.encode(frame), answers)
-    send_units(encoder.encode(None), answers)
+    send_units(encoded(frames, job.video_type, rate=rate, reorder=job.reorder), answers)
 
 
 def _pictures(overlap: OverlapPieces, rate: Fraction) -> "Iterator[av.VideoFrame]":

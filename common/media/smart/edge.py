@@ -8,10 +8,9 @@ the bytes. Numbers count the wanted frames; one that could not be decoded is mis
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -22,7 +21,7 @@ from av.video.frame import PictureType
 
 from common.errors import MediaError
 from common.media.answers import Answers
-from common.media.smart.encoder import THREADS, TRIAL_FRAMES, fitting_encoder
+from common.media.smart.encoder import THREADS, encoded
 from common.media.smart.packets import HEVC, Tables
 from common.media.smart.segment import SourceSegment, load
 
@@ -90,21 +89,15 @@ def handle(document: bytes, answers: Answers) -> None:
     """Do the job. Raises MediaError if frames that are not optional cannot be decoded."""
     job = EdgeJob.from_json(document)
     rate = Fraction(*job.rate)
-    frames = _numbered(job, rate)
-    first = list(islice(frames, TRIAL_FRAMES))
-    if not first:
-        return
-    encoder = fitting_encoder(
-        first,
+    units = encoded(
+        _numbered(job, rate),
         job.tables.video_type,
         rate=rate,
         reorder=job.reorder,
         count=sum(len(source.wanted) for source in job.sources),
         room_bytes=job.room_bytes,
     )
-    for frame in chain(first, frames):
-        send_units(encoder.encode(frame), answers)
-    send_units(encoder.encode(None), answers)
+    send_units(units, answers)
 
 
 def _numbered(job: EdgeJob, rate: Fraction) -> "Iterator[av.VideoFrame]":
@@ -115,7 +108,7 @@ def _numbered(job: EdgeJob, rate: Fraction) -> "Iterator[av.VideoFrame]":
         yield frame
 
 
-def send_units(packets: "list[av.Packet[Any]]", answers: Answers) -> None:
+def send_units(packets: "Iterable[av.Packet[Any]]", answers: Answers) -> None:
     """One message for each encoded access unit; see `read_unit`."""
     for packet in packets:
         answers.write(_MESSAGE.pack(packet.pts or 0, packet.is_keyframe) + bytes(packet))

@@ -6,26 +6,31 @@ of them above what an eye could see, and no bits are spent on more.
 """
 
 import math
-from collections.abc import Sequence
+import struct
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from itertools import chain, islice
 from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
-from av.codec.context import CodecContext
+from av.codec.context import CodecContext, Flags
 
 from common.media.smart.packets import HEVC
 
 THREADS = 2
 """For each encoder and decoder: several cuts share a machine's cores."""
 
+_LEAST_DB = 42.0
+"""Luma PSNR of every frame: what is promised."""
 _TARGET_DB = 43.0
-"""Luma PSNR of the worst frame of the trial; 42 dB in every frame is what is promised."""
+"""Of the worst frame of the trial."""
 
-TRIAL_FRAMES = 4
+_TRIAL_FRAMES = 4
 _TRIAL_QUANTIZER = 27
 _QUANTIZERS = range(8, 33)
 
@@ -36,6 +41,10 @@ _STEP_SIZE = 1.13
 """How many times the bytes a step less of the quantizer takes."""
 
 _MOST_B_FRAMES = 2
+
+# AV_PKT_DATA_QUALITY_STATS of libavcodec: quality, type of the picture, how many errors follow; the
+# first of them is the luma's sum of squared errors.
+_QUALITY = struct.Struct("<4xxB2xQ")
 
 # Parameter sets keep the id that sources use (0): every piece, encoded or copied, begins with its
 # own. With another id hls.js would give Chromium our sequence set and the source's picture set,
@@ -62,20 +71,86 @@ class _Effort(Enum):
     CAREFUL = ("veryfast", "")
 
 
-def fitting_encoder(
-    frames: "Sequence[av.VideoFrame]",
+def encoded(
+    frames: "Iterable[av.VideoFrame]",
     video_type: int,
     *,
     rate: Fraction,
     reorder: int,
     count: int = 0,
     room_bytes: int = 0,
-) -> Any:
-    """An encoder for frames like these, the first TRIAL_FRAMES of what is to be encoded.
+) -> "Iterator[av.Packet[Any]]":
+    """Encode frames, which stand in the order of their time; the packets say which is which.
 
-    `reorder` is how many frames it may hold back. All `count` frames should have at most
-    `room_bytes`, if that is not 0; quality goes first.
+    `reorder` is how many frames may be held back. All `count` frames should have at most
+    `room_bytes`, if that is not 0; quality goes first. What turns out to be too hard for the
+    quantizer begins anew with an IDR picture and a quantizer of its own.
     """
+    coming = iter(frames)
+    pending = list(islice(coming, _TRIAL_FRAMES))
+    while pending:
+        encoder = _fitting_encoder(
+            pending[:_TRIAL_FRAMES],
+            video_type,
+            rate=rate,
+            reorder=reorder,
+            count=count,
+            room_bytes=room_bytes,
+        )
+        pending = yield from _run(encoder, chain(pending, coming))
+
+
+def _run(
+    encoder: Any, frames: "Iterable[av.VideoFrame]"
+) -> "Generator[av.Packet[Any], None, list[av.VideoFrame]]":
+    """Encode until some come out too bad; returns the frames from the first of these on that the
+    encoder has been given.
+
+    Packets are sent as groups that hold all frames up to some moment, so that what is sent can end
+    before any of them.
+    """
+    unsent: deque[av.VideoFrame] = deque()
+    group: list[av.Packet[Any]] = []
+    pixels = _pixels(encoder)
+    is_first = True
+    for frame in chain(frames, [None]):
+        if frame is not None:
+            unsent.append(frame)
+        for packet in encoder.encode(frame):
+            group.append(packet)
+            if max(one.pts or 0 for one in group) != unsent[len(group) - 1].pts:
+                continue
+            # The first ones are those of the trial: nothing is gained by another one.
+            if not is_first and min(_luma_psnr(one, pixels) for one in group) < _LEAST_DB:
+                return list(unsent)
+            is_first = False
+            yield from group
+            for _ in group:
+                unsent.popleft()
+            group = []
+    return []
+
+
+def _luma_psnr(packet: "av.Packet[Any]", pixels: int) -> float:
+    """What the encoder says of it, in decibels; x265 says nothing."""
+    for data in packet.iter_sidedata():
+        stats = bytes(data)
+        if data.data_type == "quality_stats" and len(stats) >= _QUALITY.size:
+            kinds, error = _QUALITY.unpack_from(stats)
+            return _decibels(error / pixels) if kinds else math.inf
+    return math.inf
+
+
+def _fitting_encoder(
+    frames: "Sequence[av.VideoFrame]",
+    video_type: int,
+    *,
+    rate: Fraction,
+    reorder: int,
+    count: int,
+    room_bytes: int,
+) -> Any:
+    """An encoder for frames like these, the first of those that are to be encoded."""
 
     def encoder(effort: _Effort, quantizer: int) -> Any:
         return _encoder(
@@ -109,6 +184,7 @@ def _encoder(
     encoder.color_range, encoder.colorspace = frame.color_range, frame.colorspace
     encoder.color_primaries, encoder.color_trc = frame.color_primaries, frame.color_trc
     encoder.thread_count = THREADS
+    encoder.flags |= Flags.psnr
     encoder.max_b_frames = min(reorder, _MOST_B_FRAMES)
     own = f"{_COMMON}:bframes={encoder.max_b_frames}"
     preset, changes = effort.value
@@ -135,9 +211,26 @@ class _Trial:
 
 
 def _try(encoder: Any, frames: "Sequence[av.VideoFrame]", video_type: int) -> _Trial:
-    decoder: Any = CodecContext.create("hevc" if video_type == HEVC else "h264", "r")
     packets = [packet for frame in frames for packet in encoder.encode(frame)]
     packets += encoder.encode(None)
+    pixels = _pixels(encoder)
+    worst = min(_luma_psnr(packet, pixels) for packet in packets)
+    if worst == math.inf:
+        worst = _worst_decoded(packets, frames, video_type)
+    return _Trial(worst, [packet.size for packet in packets])
+
+
+def _pixels(encoder: Any) -> int:
+    """Of the luma. Errors of more than eight bits are that much greater."""
+    pixels: int = encoder.width * encoder.height << 2 * (encoder.format.components[0].bits - 8)
+    return pixels
+
+
+def _worst_decoded(
+    packets: "Iterable[av.Packet[Any]]", frames: "Sequence[av.VideoFrame]", video_type: int
+) -> float:
+    """The least luma PSNR, found by decoding."""
+    decoder: Any = CodecContext.create("hevc" if video_type == HEVC else "h264", "r")
     shown: list[av.VideoFrame] = []
     for packet in packets:
         unit: av.Packet[Any] = av.Packet(bytes(packet))
@@ -145,12 +238,17 @@ def _try(encoder: Any, frames: "Sequence[av.VideoFrame]", video_type: int) -> _T
         shown += decoder.decode(unit)
     shown += decoder.decode(None)
     shown.sort(key=lambda frame: frame.pts or 0)
-    errors = [
-        float(((_luma(one) - _luma(other)) ** 2).mean())
-        for one, other in zip(frames, shown, strict=True)
-    ]
-    worst = 10 * math.log10(255**2 / max(*errors, 1e-6))
-    return _Trial(worst, [packet.size for packet in packets])
+    return _decibels(
+        max(
+            float(((_luma(one) - _luma(other)) ** 2).mean())
+            for one, other in zip(frames, shown, strict=True)
+        )
+    )
+
+
+def _decibels(error: float) -> float:
+    """The PSNR for a mean squared error."""
+    return 10 * math.log10(255**2 / max(error, 1e-6))
 
 
 def _luma(frame: "av.VideoFrame") -> "npt.NDArray[np.float32]":
