@@ -12,6 +12,7 @@ from common.segments.select import TOLERANCE, Hole, Sequence, SizeOf, best_seque
 from common.times import HOUR, Micros, TimeRange
 from segment_coverage.spans import Span, Spans, clip, union, without
 
+_MOST_RUNS = 1000
 KINDS = (SegmentType.FULL, SegmentType.SUSPECT, SegmentType.PARTIAL)
 """Of segments that are recorded, the best first."""
 
@@ -192,7 +193,8 @@ def runs_of(start: Micros, segments: Iterable[Segment]) -> tuple[Run, ...]:
     """What another node's segments of the hour from `start` on cover, the best type first.
 
     No sequence is chosen among them: a node that means harm could make that take for ever. What
-    they cover of the following hour counts too, since nobody else tells of it.
+    they cover of the following hour counts too, since nobody else tells of it. Of more pieces than
+    any recording has the first count.
     """
     found: list[Run] = []
     covered: Spans = ()
@@ -202,4 +204,4 @@ def runs_of(start: Micros, segments: Iterable[Segment]) -> tuple[Run, ...]:
         within = union(clip(stretches, start, start + 2 * HOUR), tolerance=TOLERANCE)
         found += (Run(first, last, kind) for first, last in without(within, covered))
         covered = union((*covered, *within))
-    return tuple(sorted(found, key=lambda run: run.start))
+    return tuple(sorted(found, key=lambda run: run.start)[:_MOST_RUNS])

@@ -12,6 +12,8 @@ from segment_coverage.analyse import KINDS, HourCoverage, Run, Tally, spans_of
 from segment_coverage.spans import Span, Spans
 from segment_coverage.states import STATE_OF, State
 
+_MOST_HOURS = 2400
+"""100 days: of a longer window only the newest hours have figures of their own."""
 _SLACK: Micros = 2 * SECOND
 """A journal's gap explains a hole that it comes this close to: nodes see times a little apart."""
 
@@ -203,7 +205,8 @@ def _by_hour(
 ) -> dict[str, Figures]:
     shares = {state: spans.by_hour(states[state]) for state in State}
     found = {}
-    for start in range(span.start - span.start % HOUR, span.end, HOUR):
+    first = max(span.start, span.end - _MOST_HOURS * HOUR)
+    for start in range(first - first % HOUR, span.end, HOUR):
         name = format_hour(start)
         coverage = hours.get(name, _NO_HOUR)
         found[name] = Figures(
@@ -217,31 +220,33 @@ def _by_hour(
 
 
 class _Journals:
-    """Why something is missing, as the nodes' journals tell. Questions come in order of time."""
+    """Why something is missing, as the nodes' journals tell. Questions come in order of time, so
+    that all of them together cost one walk along the journals.
+    """
 
     def __init__(self, gaps: Mapping[str, Sequence[Gap]]) -> None:
-        self._gaps = sorted(
-            (
-                (gap.start, gap.end, gap.reason, node)
-                for node, found in gaps.items()
-                for gap in found
-            ),
-            key=lambda entry: entry[:2],
-        )
-        self._next = 0
-        self._open: list[tuple[Micros, Micros, GapReason, str]] = []
+        found: dict[tuple[GapReason, str], list[Span]] = {}
+        for node, entries in gaps.items():
+            for gap in entries:
+                found.setdefault((gap.reason, node), []).append((gap.start, gap.end))
+        self._gaps = {key: spans.union(parts) for key, parts in found.items()}
+        self._at = dict.fromkeys(found, 0)
 
     def reasons(self, start: Micros, end: Micros) -> tuple[tuple[GapReason, str], ...]:
-        while self._next < len(self._gaps) and self._gaps[self._next][0] < end + _SLACK:
-            self._open.append(self._gaps[self._next])
-            self._next += 1
-        self._open = [gap for gap in self._open if gap[1] > start - _SLACK]
-        shares: dict[tuple[GapReason, str], Micros] = {}
-        for first, last, reason, node in self._open:
-            share = max(min(last, end) - max(first, start), 0)
-            shares[reason, node] = shares.get((reason, node), 0) + share
-        order = sorted(shares, key=lambda key: (-shares[key], key[1], key[0].value))
-        return tuple(order)
+        shares = {}
+        for key, parts in self._gaps.items():
+            at = self._at[key]
+            while at < len(parts) and parts[at][1] <= start - _SLACK:
+                at += 1
+            self._at[key] = at
+            share, is_near = 0, False
+            while at < len(parts) and parts[at][0] < end + _SLACK:
+                share += max(min(parts[at][1], end) - max(parts[at][0], start), 0)
+                is_near = True
+                at += 1
+            if is_near:
+                shares[key] = share
+        return tuple(sorted(shares, key=lambda key: (-shares[key], key[1], key[0].value)))
 
 
 def _holes(missing: Spans, shares: Mapping[str, Spans], journals: _Journals) -> Iterator[Hole]:

@@ -92,6 +92,22 @@ def test_each_hole_has_its_own_reasons() -> None:
         ]
 
 
+def test_journals_and_holes_without_end_are_matched_in_one_walk() -> None:
+    holes = [(number / 10, number / 10 + 0.05) for number in range(1, 600)]
+    gaps = {"b": [gap(0, number / 100, GapReason.MISSED) for number in range(1, 5000)]}
+    found = summary(*holes, gaps=gaps)
+    assert {hole.reasons for hole in found.lost[:400]} == {((GapReason.MISSED, "b"),)}
+    assert found.lost[-1].reasons == ()
+
+
+def test_of_a_very_long_window_only_the_newest_hours_have_figures() -> None:
+    span = TimeRange(NOON - 10_000 * HOUR, NOON)
+    found = summarise(span, {}, cutoff=NOON)
+    assert list(found.hours)[-1] == format_hour(NOON - HOUR)
+    assert len(found.hours) == 2400
+    assert found.total.states[State.MISSING] == 10_000 * HOUR
+
+
 def test_what_is_tombstoned_here_is_no_coverage_of_another_node() -> None:
     hours = {HOUR_NAME: analyse(NOON, [make_segment(NOON, 60 * SECOND)])}
     hidden = TimeRange(at(60), at(120))
@@ -106,6 +122,11 @@ def test_what_is_tombstoned_here_is_no_coverage_of_another_node() -> None:
 def test_listings_that_overlap_without_end_are_judged_at_once() -> None:
     segments = [make_segment(NOON + number, 90_000 * SECOND) for number in range(20_000)]
     assert runs_of(NOON, segments) == (Run(NOON, NOON + 2 * HOUR, SegmentType.FULL),)
+
+
+def test_a_listing_in_more_pieces_than_any_recording_has_is_cut_off() -> None:
+    segments = [make_segment(NOON + number * SECOND, SECOND // 2) for number in range(3600)]
+    assert len(runs_of(NOON, segments)) == 1000
 
 
 def test_a_better_type_covers_a_worse_one() -> None:
