@@ -92,9 +92,9 @@ extra_certificates() {
     fi
 }
 
-# The page's player, which thrimshim's image takes from here.
+# The pages' player, which the images of services with pages take from here.
 fetch_player() {
-    [ -e node_modules/hls.js/dist/hls.min.js ] || scripts/setup player
+    ! grep -q hls.js "docker/Dockerfile.$1" || [ -e node_modules/hls.js/dist/hls.min.js ] || scripts/setup player
 }
 
 options=(--network host --build-arg "REGISTRY=$registry" --build-arg "TAG=$tag" --build-arg "SOURCE=$(source_url)")
@@ -120,7 +120,7 @@ build_all() {
             --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL --build-arg PIP_TRUSTED_HOST
     fi
     for service in "${services[@]}"; do
-        [ "$service" != thrimshim ] || fetch_player
+        fetch_player "$service"
         build "$service" "docker/Dockerfile.$service"
         built+=("$service")
     done

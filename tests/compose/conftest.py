@@ -80,6 +80,7 @@ def cluster(
     with ExitStack() as resources:
         machine = resources.enter_context(_machine(engine))
         origin = resources.enter_context(stepped_origin(start=None, speed=1, host=machine))
+        database_ports = [str(free_port()), str(free_port())]
 
         def node(name: str, profiles: str, **settings: str) -> Node:
             common = {
@@ -104,12 +105,28 @@ def cluster(
                 "alpha",
                 "recording,cutter,editing,database",
                 EDIT_CHANNEL="demo",
-                DATABASE_PORT=str(free_port()),
+                DATABASE=_dsn(machine, *database_ports),
+                DATABASE_BIND=machine,
+                DATABASE_PORT=database_ports[0],
                 PROMETHEUS_PORT=str(free_port()),
             ),
             beta=node("beta", "recording"),
-            gamma=node("gamma", "replica", RECENT_CUTOFF="0"),
+            gamma=node(
+                "gamma",
+                "replica",
+                RECENT_CUTOFF="0",
+                DATABASE_BIND=machine,
+                DATABASE_PORT=database_ports[1],
+                STANDBY_OF=f"host={machine} port={database_ports[0]}",
+            ),
         )
+
+
+def _dsn(host: str, *ports: str) -> str:
+    """Of a database that may be on each of these ports."""
+    where = f"host={','.join([host] * len(ports))} port={','.join(ports)}"
+    who = "user=wubloader dbname=wubloader passfile=/run/secrets/database"
+    return f"{where} {who} target_session_attrs=read-write"
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class Node:
 
     def down(self) -> None:
         """Stop and remove everything of this node but its folders."""
-        self.compose("--profile", "monitoring", "down", "--volumes", "--timeout", "30")
+        self.compose("down", "--volumes", "--timeout", "30")
 
     def containers(self) -> dict[str, str]:
         """The ids of the containers, by service."""
