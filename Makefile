@@ -22,9 +22,9 @@ test-setup:
 test: test-setup ## Run all tests
 	@$(PYTHON) -m pytest -q -n $$(( $$(nproc) * 3 / 2 )) --dist worksteal -m "not soak and not compose" $(ARGS)
 
-# In the order of the files: each goes on with the cluster that the one before has left.
+# One story: each test goes on with what the one before has left.
 compose-test: test-setup ## Build the images and run a cluster of three nodes in containers
-	@$(PYTHON) -m pytest -q -m 'compose and not soak' --timeout 600 tests/compose $(ARGS)
+	@$(PYTHON) -m pytest -q -x -m 'compose and not soak' --timeout 600 tests/compose $(ARGS)
 
 lint: test-setup ## Check style, types, imports and lock files
 	@scripts/lint

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose.conftest import Images
-from tests.support.engine import Engine
+from tests.support.engine import Engine, compose_command
 from tests.support.processes import clean_environment
 
 pytestmark = pytest.mark.compose
@@ -32,14 +32,14 @@ def second_compose(engine: Engine, images: Images) -> str:
 def config(
     engine: Engine, checkout: Path, image: str | None, **settings: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Let Compose read the file: v1 of this machine, or the one in `image`."""
+    """Let Compose read the file: this machine's (v1 on Debian 12), or the one in `image`."""
     (checkout / ".env").write_text(
         "".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8"
     )
-    command = ["docker-compose", "config"]
+    command = [*compose_command(), "config"]
     if image is not None:
         inside = ["docker", "run", "--rm", f"--volume={checkout}:/c:ro", "--workdir=/c"]
-        command = [*inside, "--network=none", image, *command]
+        command = [*inside, "--network=none", image, "docker-compose", "config"]
     return subprocess.run(
         command,
         cwd=checkout,

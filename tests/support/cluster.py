@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from common.segments.path import Segment, parse_name
-from tests.support.engine import Engine, run
+from tests.support.engine import Engine, compose_command, run
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
 
@@ -93,8 +93,10 @@ class Node:
         env_file = self.home / "env"
         lines = (f"{name}={value}\n" for name, value in self.settings.items())
         env_file.write_text("".join(lines), "utf-8")
-        command = ("docker-compose", "--env-file", str(env_file), "--project-name", self.name)
-        return self._checkout.run(*command, *args, env=self.engine.env, seconds=seconds)
+        options = ("--env-file", str(env_file), "--project-name", self.name)
+        return self._checkout.run(
+            *compose_command(), *options, *args, env=self.engine.env, seconds=seconds
+        )
 
     def up(self) -> None:
         self.compose("up", "--detach", "--quiet-pull")

@@ -120,6 +120,11 @@ class Engine:
         return True
 
 
+def compose_command() -> list[str]:
+    """Compose as a program of its own, as Debian has it, or as a part of Docker."""
+    return ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
+
+
 def mounts_below(folder: Path) -> list[str]:
     """Mount points below a folder, in the order in which they were mounted."""
     lines = Path("/proc/self/mounts").read_text("utf-8").splitlines()
