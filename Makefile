@@ -20,7 +20,7 @@ test-setup:
 # More workers than cores: many tests wait for something most of the time. Who is done takes over from
 # others: the slow tests lie side by side.
 test: test-setup ## Run all tests
-	@$(PYTHON) -m pytest -q -n $$(( $$(nproc) * 3 / 2 )) --dist worksteal -m "not soak and not compose" $(ARGS)
+	@$(PYTHON) -m pytest -q -n $$(( $$(nproc) * 2 )) --dist worksteal -m "not soak and not compose" $(ARGS)
 
 # One story: each test goes on with what the one before has left.
 compose-test: test-setup ## Build the images and run a cluster of three nodes in containers

@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -27,6 +28,9 @@ from psycopg2 import OperationalError, connect
 
 from common.children import end_with_parent
 from common.errors import ConfigError
+
+_PORTS = range(20_000, 32_768)
+"""Below those that the kernel gives to connections: what is free now stays so until it is used."""
 
 START_SECONDS = 30
 STOP_SECONDS = 20
@@ -198,10 +202,15 @@ class Postgres:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that was free a moment ago. Raises ConfigError if there is none."""
+    for port in random.SystemRandom().sample(_PORTS, k=100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ConfigError(f"no port from {_PORTS.start} to {_PORTS.stop - 1} is free")
 
 
 def _reachable_home(home: Path, account: Account) -> Path:

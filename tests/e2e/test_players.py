@@ -25,10 +25,15 @@ from tests.support.waiting import wait_until
 PAGE = """<!doctype html><video id="video" muted></video><script src="hls.js"></script><script>
 const errors = [];
 const hls = new Hls({liveSyncDurationCount: 3});
-hls.on(Hls.Events.ERROR, (event, data) => errors.push(`${data.type} ${data.details}`));
+const video = document.getElementById('video');
+hls.on(Hls.Events.ERROR, (event, data) => {
+  // The first picture is a little behind zero; on a busy machine the player says that it went there.
+  if (data.details === 'bufferSeekOverHole' && video.currentTime < 0.2) return;
+  errors.push(`${data.type} ${data.details} ${data.error}`);
+});
 hls.loadSource(new URLSearchParams(location.search).get('url'));
-hls.attachMedia(document.getElementById('video'));
-document.getElementById('video').play();
+hls.attachMedia(video);
+video.play();
 </script>"""
 
 
