@@ -27,7 +27,7 @@ const errors = [];
 const hls = new Hls({liveSyncDurationCount: 3});
 const video = document.getElementById('video');
 hls.on(Hls.Events.ERROR, (event, data) => {
-  // The first picture is a little behind zero; on a busy machine the player says that it went there.
+  // The first picture is a little behind zero; when it is slow, the player says that it went there.
   if (data.details === 'bufferSeekOverHole' && video.currentTime < 0.2) return;
   errors.push(`${data.type} ${data.details} ${data.error}`);
 });
