@@ -74,6 +74,7 @@ def _summary(summary: Summary | None) -> dict[str, Any]:
             **_figures(summary.total),
             "holes": len(summary.holes),
             "lost_holes": len(summary.lost),
+            "young_seconds": spans.total(summary.young) / SECOND,
         },
         "hours": [{"hour": name, **_figures(hour)} for name, hour in summary.hours.items()],
         "holes": [_hole(hole) for hole in summary.holes[-_MOST_HOLES:]],

@@ -63,13 +63,14 @@ class Hole:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """`states` are disjoint, and together all of `span`, but for holes that are too young to count.
-    `holes` is all that is missing here, `lost` what no node has (as far as all have said what they
+    """`states` are disjoint; together with `young`, what is missing but may still come, they are all
+    of `span`. `holes` is all that is missing here, `lost` what no node has (as far as all have said what they
     have), both without what is tombstoned.
     """
 
     span: TimeRange
     states: Mapping[State, Spans]
+    young: Spans
     total: Figures
     hours: Mapping[str, Figures]
     holes: tuple[Hole, ...]
@@ -80,7 +81,9 @@ class Summary:
     @property
     def is_complete(self) -> bool:
         """Whether whole segments cover all of it, so that a cut of it meets no hole."""
-        return not any(self.states[state] for state in State if state is not State.FULL)
+        return not self.young and not any(
+            self.states[state] for state in State if state is not State.FULL
+        )
 
 
 def summarise(
@@ -94,12 +97,13 @@ def summarise(
 ) -> Summary:
     """`hours` is what this node has, by the hour's name; `ranges` what its range tombstones hide.
 
-    What is missing after `cutoff` may still be on its way and does not count. `gaps` are the
+    What is missing after `cutoff` may still be on its way and is no hole yet. `gaps` are the
     journals by the names of their nodes.
     """
     states = _states(span, hours, ranges)
     theirs = {other.name: _of_node(span, other, states[State.TOMBSTONED]) for other in others}
     missing = tuple(spans.clip(states[State.MISSING], span.start, cutoff))
+    young = tuple(spans.clip(states[State.MISSING], cutoff, span.end))
     anywhere = spans.union(
         (part for known in theirs.values() for part in _present(known)), tolerance=TOLERANCE
     )
@@ -110,6 +114,7 @@ def summarise(
     return Summary(
         span=span,
         states=states,
+        young=young,
         total=_total(span, hours, states),
         hours=_by_hour(span, hours, states),
         holes=tuple(_holes(missing, shares, _Journals(gaps or {}))),

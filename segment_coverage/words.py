@@ -1,6 +1,7 @@
 """A summary in words. Pure."""
 
 from common.times import MINUTE, SECOND, Micros, format_time
+from segment_coverage import spans
 from segment_coverage.colours import LABELS
 from segment_coverage.states import State
 from segment_coverage.summary import Summary
@@ -24,6 +25,8 @@ def describe(summary: Summary | None) -> str:
         for state, amount in summary.total.states.items()
         if amount and state is not State.FULL
     ]
+    if young := spans.total(summary.young):
+        parts.append(f"may still come {duration(young)}")
     return f"{span}: {share(summary)} full; {', '.join(parts)}"
 
 

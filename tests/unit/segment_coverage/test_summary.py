@@ -6,6 +6,7 @@ from common.times import HOUR, SECOND, Micros, TimeRange, format_hour
 from segment_coverage.analyse import Run, analyse, runs_of
 from segment_coverage.states import State
 from segment_coverage.summary import Others, Summary, summarise
+from segment_coverage.words import describe
 from tests.support.segments import NOON, make_segment
 
 SPAN = TimeRange(NOON, NOON + 60 * SECOND)
@@ -67,6 +68,14 @@ def test_nothing_is_lost_before_every_node_has_said_what_it_has() -> None:
 def test_what_may_still_come_is_no_hole_yet() -> None:
     found = summary((10, 20), (30, 40), cutoff=at(35))
     assert [(hole.start, hole.end) for hole in found.holes] == [(at(10), at(20)), (at(30), at(35))]
+
+
+def test_what_may_still_come_is_not_complete() -> None:
+    found = summary((50, 55), cutoff=at(40))
+    assert found.young == ((at(50), at(55)),)
+    assert not found.holes
+    assert not found.is_complete
+    assert describe(found).endswith("91.666 % full; may still come 5 s")
 
 
 def test_the_reason_that_covers_most_of_a_hole_comes_first() -> None:
