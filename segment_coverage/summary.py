@@ -63,9 +63,9 @@ class Hole:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """`states` are disjoint; together with `young`, what is missing but may still come, they are all
-    of `span`. `holes` is all that is missing here, `lost` what no node has (as far as all have said what they
-    have), both without what is tombstoned.
+    """`states` are disjoint; together with `young`, what is missing but may still come, they are
+    all of `span`. `holes` is all that is missing here, `lost` what no node has (as far as all have
+    said what they have), both without what is tombstoned.
     """
 
     span: TimeRange
