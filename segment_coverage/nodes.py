@@ -17,6 +17,7 @@ from common.errors import FetchError
 from common.extras import COVERAGE_MAPS
 from common.gaps import Gap
 from common.http import HttpClient, HttpClientMetrics
+from common.replication.listing import Listing
 from common.replication.nodes import Node, NodeSources
 from common.replication.peer import Answer, Peer
 from common.segments.store import hidden_by
@@ -113,9 +114,7 @@ class NodeQuality:
 
     def _listed(self, hour: str) -> tuple[Run, ...]:
         listing = self._peer.listing(*self._ours.names, hour)
-        hidden = hidden_by(listing.tombstones)
-        visible = [entry for entry in listing.segments if not hidden.hides(entry)]
-        return in_thread(runs_of, parse_hour(hour), visible)
+        return in_thread(_shown, parse_hour(hour), listing)
 
     def _ask_for_gaps(self) -> None:
         """Why the node lacks what it lacks: its own segment_coverage says, where it runs one."""
@@ -136,6 +135,14 @@ class NodeQuality:
             answers=answers,
             asked=asked,
         )
+
+
+def _shown(start: Micros, listing: Listing) -> tuple[Run, ...]:
+    """What a listing shows. Of thousands of range tombstones each segment is held against each:
+    that takes seconds.
+    """
+    hidden = hidden_by(listing.tombstones)
+    return runs_of(start, (entry for entry in listing.segments if not hidden.hides(entry)))
 
 
 class Cluster:
