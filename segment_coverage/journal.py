@@ -36,9 +36,11 @@ class Journal:
             return
         if size_bytes < self._read_bytes:  # somebody has begun a new one
             self._read_bytes, self._gaps = 0, ()
+        start = max(self._read_bytes, size_bytes - _MOST_BYTES)
         with self._path.open("rb") as file:
-            file.seek(max(self._read_bytes, size_bytes - _MOST_BYTES))
-            lines = file.read(_MOST_BYTES).splitlines(keepends=True)
+            file.seek(start)
+            # No further: what has been appended meanwhile would be read once more next time.
+            lines = file.read(size_bytes - start).splitlines(keepends=True)
         if lines and not lines[-1].endswith(b"\n"):
             size_bytes -= len(lines.pop())  # it is just being written
         self._gaps = (*self._gaps, *_parsed(lines))[-_MOST_GAPS:]
