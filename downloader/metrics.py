@@ -12,6 +12,24 @@ class DownloaderMetrics:
     """One object per service, on the registry that is passed in."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._recording(registry)
+        self._losses(registry)
+        self._looks(registry)
+        self.swept = Counter(
+            "wubloader_downloader_swept_temp_files_total",
+            "Temp files of crashed processes that were deleted.",
+            registry=registry,
+        )
+
+    def know(self, channel: str, quality: str) -> None:
+        """Count from 0 on: of a counter that begins at 1 nobody sees that it has risen."""
+        for kind in SegmentType:
+            self.segments.labels(channel, quality, kind.value)
+        for reason in GapReason:
+            self.gaps.labels(channel, quality, reason.value)
+            self.gap_seconds.labels(channel, quality, reason.value)
+
+    def _recording(self, registry: CollectorRegistry) -> None:
         self.segments = Counter(
             "wubloader_downloader_segments_total",
             "Segments stored, by type.",
@@ -36,6 +54,8 @@ class DownloaderMetrics:
             _QUALITY,
             registry=registry,
         )
+
+    def _losses(self, registry: CollectorRegistry) -> None:
         self.retries = Counter(
             "wubloader_downloader_retries_total",
             "Transfers that failed and were tried again.",
@@ -54,6 +74,13 @@ class DownloaderMetrics:
             [*_QUALITY, "reason"],
             registry=registry,
         )
+        self.disk_full = Gauge(
+            "wubloader_downloader_disk_full",
+            "1 while the disk does not take segments.",
+            registry=registry,
+        )
+
+    def _looks(self, registry: CollectorRegistry) -> None:
         self.polls = Counter(
             "wubloader_downloader_polls_total",
             "Looks at a media playlist, by outcome: new, unchanged, error.",
@@ -78,21 +105,3 @@ class DownloaderMetrics:
             ["channel"],
             registry=registry,
         )
-        self.disk_full = Gauge(
-            "wubloader_downloader_disk_full",
-            "1 while the disk does not take segments.",
-            registry=registry,
-        )
-        self.swept = Counter(
-            "wubloader_downloader_swept_temp_files_total",
-            "Temp files of crashed processes that were deleted.",
-            registry=registry,
-        )
-
-    def know(self, channel: str, quality: str) -> None:
-        """Count from 0 on: of a counter that begins at 1 nobody sees that it has risen."""
-        for kind in SegmentType:
-            self.segments.labels(channel, quality, kind.value)
-        for reason in GapReason:
-            self.gaps.labels(channel, quality, reason.value)
-            self.gap_seconds.labels(channel, quality, reason.value)

@@ -19,7 +19,9 @@ class CoverageMetrics:
 
     def __init__(self, registry: CollectorRegistry, *, clock: Callable[[], Micros]) -> None:
         self._clock = clock
-        self._recording(registry)
+        self._segments(registry)
+        self._time(registry)
+        self._newest(registry)
         self._holes(registry)
         self._checks(registry)
 
@@ -73,7 +75,7 @@ class CoverageMetrics:
         self.lost_holes.labels(*names).set(len(summary.lost))
         self.lost_seconds.labels(*names).set(_length(summary.lost))
 
-    def _recording(self, registry: CollectorRegistry) -> None:
+    def _segments(self, registry: CollectorRegistry) -> None:
         self.segments = Gauge(
             "wubloader_segment_coverage_segments",
             "Segments in the window, by type.",
@@ -86,6 +88,20 @@ class CoverageMetrics:
             [*_QUALITY, "type"],
             registry=registry,
         )
+        self.overlaps = Gauge(
+            "wubloader_segment_coverage_overlaps",
+            "Where two segments of the best sequence cover the same time.",
+            _QUALITY,
+            registry=registry,
+        )
+        self.overlap_seconds = Gauge(
+            "wubloader_segment_coverage_overlap_seconds",
+            "How long these overlaps are together.",
+            _QUALITY,
+            registry=registry,
+        )
+
+    def _time(self, registry: CollectorRegistry) -> None:
         self.state_seconds = Gauge(
             "wubloader_segment_coverage_state_seconds",
             "How much of the window is in each state: full, suspect, partial, tombstoned, elsewhere"
@@ -112,18 +128,8 @@ class CoverageMetrics:
             _QUALITY,
             registry=registry,
         )
-        self.overlaps = Gauge(
-            "wubloader_segment_coverage_overlaps",
-            "Where two segments of the best sequence cover the same time.",
-            _QUALITY,
-            registry=registry,
-        )
-        self.overlap_seconds = Gauge(
-            "wubloader_segment_coverage_overlap_seconds",
-            "How long these overlaps are together.",
-            _QUALITY,
-            registry=registry,
-        )
+
+    def _newest(self, registry: CollectorRegistry) -> None:
         self.newest = Gauge(
             "wubloader_segment_coverage_newest_segment_timestamp_seconds",
             "End of the newest segment that is here, as a Unix time.",
