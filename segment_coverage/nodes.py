@@ -7,6 +7,7 @@ is kept while it does not answer.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -44,11 +45,21 @@ _Version = tuple[int, float]
 
 
 class NodeQuality:
-    """What one node has of one quality."""
+    """What one node has of one quality. `listing_seconds` is how long one look goes on to list more
+    hours: of a slow node the rest has to wait for the next.
+    """
 
-    def __init__(self, peer: Peer, ours: QualityCoverage, *, clock: Callable[[], Micros]) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        ours: QualityCoverage,
+        *,
+        listing_seconds: float,
+        clock: Callable[[], Micros],
+    ) -> None:
         self._peer = peer
         self._ours = ours
+        self._listing_seconds = listing_seconds
         self._clock = clock
         self._known: Answer | None = None
         self._versions: dict[str, int] = {}
@@ -95,7 +106,10 @@ class NodeQuality:
     def _list(self, hours: Iterable[str], theirs: Mapping[str, int]) -> None:
         """One bad hour does not keep us from the others; several, from this node for now."""
         failures = 0
+        until = time.monotonic() + self._listing_seconds
         for hour in hours:
+            if time.monotonic() >= until:
+                return
             try:
                 self._take(hour, theirs[hour], self._listed(hour))
             except FetchError as exc:
@@ -176,12 +190,16 @@ class Cluster:
             if ours.names == (channel, quality)
         )
 
-    def look(self, stop: Stop) -> None:
-        """Ask every node once, all at the same time, until they have answered or stop is set."""
+    def look(self, stop: Stop, *, seconds: float = math.inf) -> None:
+        """Ask every node once, all at the same time, until they have answered, stop is set, or the
+        time is up.
+        """
+        until = time.monotonic() + seconds
         self._follow_nodes()
         looks = [gevent.spawn(self._look_at, node) for node in self._nodes]
-        while not all(look.dead for look in looks) and not stop.wait(_CHECK_SECONDS):
-            pass
+        while not all(look.dead for look in looks) and time.monotonic() < until:
+            if stop.wait(_CHECK_SECONDS):
+                break
         gevent.killall(looks)
         for look in looks:
             look.get()
@@ -211,7 +229,8 @@ class Cluster:
                 )
                 peer = Peer(node, http, answer_seconds=self._answer_seconds)
                 self._nodes[node] = [
-                    NodeQuality(peer, ours, clock=self._clock) for ours in self._qualities
+                    NodeQuality(peer, ours, listing_seconds=self._answer_seconds, clock=self._clock)
+                    for ours in self._qualities
                 ]
 
     def _look_at(self, node: Node) -> None:

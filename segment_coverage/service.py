@@ -98,9 +98,9 @@ class CoverageService:
         if self._cluster is not None:
             self._read_all(stop)
             deadline = time.monotonic() + _ONCE_SECONDS
-            self._cluster.look(stop)
+            self._cluster.look(stop, seconds=_ONCE_SECONDS)
             while not self._cluster.is_known and time.monotonic() < deadline and not stop.is_set():
-                self._cluster.look(stop)
+                self._cluster.look(stop, seconds=deadline - time.monotonic())
         results = self._check_all(stop)
         for result in results:
             click.echo(f"{'/'.join(result.names)}: {describe(result.summary)}")

@@ -18,7 +18,7 @@ from common.segments.path import SegmentType, format_name
 from common.times import HOUR, SECOND, Micros, format_hour, format_time
 from segment_coverage.colours import COLOURS, rgb
 from segment_coverage.states import State
-from tests.support.hostile import HostilePeer, Trick, hostile_peer
+from tests.support.hostile import HostilePeer, Reply, Trick, hostile_peer
 from tests.support.metrics import metric
 from tests.support.processes import ServiceProcess, run_command
 from tests.support.replicas import DEMO, PAST, Replica, hour_name
@@ -243,6 +243,26 @@ def test_whatever_a_node_says_what_makes_sense_of_it_counts(
     with hostile_peer(HostilePeer(hours=hours, tricks=tricks)) as peer:
         assert run_once(node, "--static-nodes", peer.url, "--end", format_time(END)) == 1
     assert state_seconds(node) == {"full": 18, "elsewhere": 2}
+
+
+def test_a_slow_node_is_listed_in_several_looks(node: Replica) -> None:
+    node.put_many(COUNT)
+    hours = {hour_name(number): {"no-segment": b""} for number in range(-8, 0)}
+
+    def slowly(reply: Reply) -> None:
+        time.sleep(0.4)
+        reply.value([])
+
+    def unknown_hours() -> int:
+        return sum(known["unknown_hours"] for known in report_of(node)["nodes"])
+
+    peer = HostilePeer(hours=hours, tricks=[("/files/demo/source/.*", slowly)])
+    with hostile_peer(peer):
+        watch(node, "--static-nodes", peer.url, "--answer-seconds", "1")
+        wait_until(
+            lambda: 0 < unknown_hours() < len(hours), "what a look that has not listed all found"
+        )
+        wait_until(lambda: not unknown_hours(), "all of it is known")
 
 
 def test_it_answers_and_can_be_stopped_while_it_reads_much(tmp_path: Path) -> None:
