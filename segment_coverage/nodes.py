@@ -94,7 +94,7 @@ class NodeQuality:
             return frozenset(theirs)  # we have not looked at our own yet
         wanted = [hour for hour in sorted(theirs, reverse=True) if first <= hour <= last]
         self._forget(set(wanted))
-        ours, hours = self._ours.digests, self._ours.hours
+        ours, hours = self._ours.digested
         for hour in wanted:
             if hour in hours and ours.get(hour) == theirs[hour]:
                 # Not to be looked up later: what we have then may be less.

@@ -56,12 +56,20 @@ class QualityCoverage:
         self._window = window
         self._with_digests = with_digests
         self._is_stopped = is_stopped
-        self._before: dict[str, tuple[Segment, ...]] = {}
-        self.hours: dict[str, HourCoverage] = {}
-        """What was found, by the hour's name; a new object with each change."""
-        self.digests: dict[str, int] = {}
+        self._known = _Found()
         self.bounds = ("", "")
         """The first and the last hour that were looked at."""
+
+    @property
+    def hours(self) -> dict[str, HourCoverage]:
+        """What was found, by the hour's name; a new object with each change."""
+        return self._known.hours
+
+    @property
+    def digested(self) -> tuple[dict[str, int], dict[str, HourCoverage]]:
+        """The digest of each hour, and what was found in exactly that, also during a reading."""
+        known = self._known
+        return known.digests, known.hours
 
     @property
     def hidden(self) -> Hidden:
@@ -85,9 +93,9 @@ class QualityCoverage:
             self._carry_on(found, until=name)
             self._add(found, name, listed)
         self._carry_on(found, until=last)
-        if found.hours != self.hours:
-            self.hours = found.hours
-        self._before, self.digests = found.before, found.digests
+        if found.hours == self.hours:
+            found.hours = self.hours
+        self._known = found
 
     def _carry_on(self, found: "_Found", *, until: str) -> None:
         """What reaches into hours that have no folder covers them too."""
@@ -101,9 +109,9 @@ class QualityCoverage:
         """`listed` is None where the hour is as it was at the last look."""
         known = self.hours.get(name)
         before = found.reaching(name)
-        if known is not None and listed is None and self._before.get(name) == before:
+        if known is not None and listed is None and self._known.before.get(name) == before:
             found.hours[name] = known
-            found.digests[name] = self.digests.get(name, 0)
+            found.digests[name] = self._known.digests.get(name, 0)
         else:
             listed = listed or self._store.hour(*self.names, name)
             found.hours[name] = self._analysed(name, listed, before)
