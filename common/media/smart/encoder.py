@@ -97,7 +97,9 @@ def encoded(
             count=count,
             room_bytes=room_bytes,
         )
-        pending = yield from _run(encoder, chain(pending, coming))
+        # What is still to come may begin with frames that came before: not all have been used.
+        coming = chain(pending, coming)
+        pending = yield from _run(encoder, coming)
 
 
 def _run(
