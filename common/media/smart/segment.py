@@ -211,7 +211,8 @@ def _demuxed(path: Path) -> SourceSegment:
     try:
         with av.open(str(path), format="mpegts") as container:
             return _from_container(container, path.name)
-    except (FFmpegError, Unfit) as exc:
+    # PyAV raises IndexError for a stream that turns up after the file's beginning.
+    except (FFmpegError, IndexError, Unfit) as exc:
         raise MediaError(f"{path.name} cannot be read") from exc
 
 
