@@ -13,6 +13,7 @@ from psycopg2.extras import RealDictCursor
 
 from demo.postgres import Postgres
 from tests.support.documents import read_document, sections
+from tests.support.event_rows import run_sql
 from tests.support.processes import ROOT
 from thrimshim.queries import Row, how_safe
 
@@ -61,6 +62,13 @@ class Server(Postgres):
             connection.cursor(cursor_factory=RealDictCursor) as cursor,
         ):
             return how_safe(cursor)
+
+    def event_ids(self) -> list[str]:
+        return [row["id"] for row in run_sql(self.dsn, "SELECT id FROM events ORDER BY id")]
+
+    def in_recovery(self) -> bool:
+        """Whether it replays what another server wrote, and takes no writes."""
+        return bool(run_sql(self.dsn, "SELECT pg_is_in_recovery() AS found")[0]["found"])
 
     def become_like(self, other: "Server") -> None:
         """Take the other's password: this server's data will be a copy of that one's."""

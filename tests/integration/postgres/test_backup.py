@@ -1,5 +1,6 @@
 """Backup and restore, by the commands of docs/DATABASE.md."""
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.db.database import migrate
+from common.errors import ConfigError
 from tests.support.database_server import Server, commands
 from tests.support.event_rows import run_sql
 from tests.support.processes import ROOT
@@ -29,22 +31,35 @@ def add(server: Server, event_id: str) -> None:
     run_sql(server.dsn, "INSERT INTO events (id) VALUES (%s)", event_id)
 
 
-def ids(server: Server) -> list[str]:
-    return [row["id"] for row in run_sql(server.dsn, "SELECT id FROM events ORDER BY id")]
+def switch_wal(server: Server) -> str:
+    """Begin a new piece of WAL; returns the name of the one that is full now."""
+    run_sql(server.dsn, "SELECT pg_logical_emit_message(true, '', 'so that there is something')")
+    row = run_sql(server.dsn, "SELECT pg_walfile_name(pg_switch_wal()) AS name")[0]
+    return str(row["name"])
 
 
 def wait_until_archived(server: Server) -> None:
     """Postgres would wait for a minute, or for a full piece, before it hands over WAL."""
-    name = run_sql(server.dsn, "SELECT pg_walfile_name(pg_switch_wal()) AS name")[0]["name"]
-    path = server.backups / "wal" / f"{name}.gz"
+    path = server.backups / "wal" / f"{switch_wal(server)}.gz"
     wait_until(path.exists, "WAL is archived")
 
 
 def wait_until_it_takes_writes(server: Server) -> None:
-    def writable() -> bool:
-        return not run_sql(server.dsn, "SELECT pg_is_in_recovery() AS is")[0]["is"]
+    wait_until(lambda: not server.in_recovery(), "it has replayed everything")
 
-    wait_until(writable, "it has replayed everything")
+
+def newest_piece(server: Server) -> Path:
+    return max(path for path in (server.backups / "wal").iterdir() if len(path.stem) == 24)
+
+
+def fail_at_a_damaged_piece(server: Server, piece: Path) -> None:
+    """Start, and see that the server ends rather than go on without what the piece holds."""
+    content = piece.read_bytes()
+    piece.write_bytes(content[:-100])
+    with contextlib.suppress(ConfigError):  # it may answer before it comes to the piece
+        server.start()
+    wait_until(lambda: server.poll() is not None, "it ends")
+    piece.write_bytes(content)
 
 
 def damage(path: Path) -> None:
@@ -67,18 +82,29 @@ def test_what_was_written_is_restored_to_its_end_or_to_a_time_but_not_from_a_dam
 
     server.run(MOVE)
     server.run(RESTORE)
+    fail_at_a_damaged_piece(server, newest_piece(server))
     server.start()
     wait_until_it_takes_writes(server)
-    assert ids(server) == ["after-the-copy", "before-the-copy", "mistake"]
+    assert server.event_ids() == ["after-the-copy", "before-the-copy", "mistake"]
     add(server, "later")
+    for _ in range(4):
+        switch_wal(server)
+    server.run(BACK_UP)
     server.stop()
 
     server.run(MOVE_MISTAKE)
     server.run(RESTORE_TO_A_TIME.replace("2026-07-01 12:00:00+00", time))
     server.start()
     wait_until_it_takes_writes(server)
-    assert ids(server) == ["after-the-copy", "before-the-copy"]
+    assert server.event_ids() == ["after-the-copy", "before-the-copy"]
+    server.run(BACK_UP)
+    wait_until_archived(server)
+    behind_the_newest_copy = newest_piece(server)
+    server.run(f"{BACK_UP} 3")
+    assert behind_the_newest_copy.exists(), "it is older than what the oldest copy needs"
 
+    with pytest.raises(AssertionError, match="no number of copies"):
+        server.run(f"{BACK_UP} 0")
     server.run(f"{BACK_UP} 1")
     (copy,) = (server.backups / "base").iterdir()
     first = sorted((server.backups / "wal").glob("*1.gz"))
@@ -116,7 +142,9 @@ def test_wal_is_archived_once_there_is_a_backup_and_never_lost_or_overwritten(
     (tmp_path / "archiving").touch()
     assert archive(folder, wal, tmp_path) == 1, "the folder is not mounted"
     folder.mkdir()
-    assert archive(folder, wal, tmp_path) == 0
+    (tmp_path / "archiving").unlink()
+    assert archive(folder, wal, tmp_path) == 0, "a standby older than the first backup took over"
+    assert len(list(folder.iterdir())) == 1
     assert archive(folder, wal, tmp_path) == 0, "Postgres was stopped before it had noted it"
     wal.write_bytes(b"of another database")
     assert archive(folder, wal, tmp_path) == 1

@@ -28,6 +28,7 @@ from tests.support.waiting import wait_until
     GO_ON_ALONE,
     DROP_SLOT,
 ) = commands("A standby")
+BACK_UP, _, _, MOVE_MISTAKE, RESTORE_TO_A_TIME = commands("Backup and restore")
 
 
 @pytest.fixture
@@ -58,7 +59,12 @@ def make_standby(standby: Server, primary: Server, make: str, synchronous: str) 
     wait_until(lambda: "streaming" in standby_states(primary), "the standby follows")
     primary.run(synchronous)
     wait_until(lambda: "sync" in standby_states(primary), "the standby is synchronous")
-    assert primary.safety == {"standbys": 1, "synchronous": True, "archive_failing": False}
+    assert primary.safety == {
+        "standbys": 1,
+        "standbys_away": 0,
+        "synchronous": True,
+        "archive_failing": False,
+    }
 
 
 def standby_states(primary: Server) -> set[str]:
@@ -102,8 +108,7 @@ def test_when_the_primary_dies_the_standby_takes_over_and_nothing_confirmed_is_l
             two.run(PROMOTE)
             before = len(editor.confirmed)
             wait_until(lambda: len(editor.confirmed) > before + 5, "thrimshim goes on")
-        there = {row["id"] for row in run_sql(two.dsn, "SELECT id FROM events")}
-        assert [event for event in editor.confirmed if event not in there] == []
+        assert set(editor.confirmed) - set(two.event_ids()) == set()
     one.run(MOVE_OLD)
     make_standby(one, two, MAKE_ONE, SYNCHRONOUS_WITH_ONE)
 
@@ -119,10 +124,30 @@ def test_without_its_synchronous_standby_nothing_is_confirmed_until_somebody_dec
         answer = api.post(body={"id": "unsure"})
         assert answer.status_code == 503
         assert f"may have happened, took longer than {COMMIT_SECONDS} s" in answer.text
+        wait_until(lambda: one.safety["standbys_away"] == 1, "its slot waits for it")
         one.run(GO_ON_ALONE)
         assert api.create(id="sure") == "sure"
         assert {event["id"] for event in api.get().json()} == {"unsure", "sure"}
     one.run(DROP_SLOT)
+    assert one.safety["standbys_away"] == 0
+
+
+def test_a_standby_follows_a_primary_that_was_taken_back_in_time(
+    servers: tuple[Server, Server],
+) -> None:
+    one, two = servers
+    one.run(BACK_UP)
+    time = run_sql(one.dsn, "SELECT clock_timestamp()::text AS now")[0]["now"]
+    run_sql(one.dsn, "INSERT INTO events (id) VALUES ('mistake')")
+    one.stop()
+    one.run(MOVE_MISTAKE)
+    one.run(RESTORE_TO_A_TIME.replace("2026-07-01 12:00:00+00", time))
+    one.start()
+    wait_until(lambda: not one.in_recovery(), "it takes writes")
+    make_standby(two, one, MAKE_TWO, SYNCHRONOUS_WITH_TWO)
+    run_sql(one.dsn, "INSERT INTO events (id) VALUES ('later')")
+    wait_until(lambda: two.event_ids() == ["later"], "the standby has it")
+    assert two.in_recovery()
 
 
 def test_a_host_that_accepts_and_says_nothing_does_not_keep_services_from_the_other(

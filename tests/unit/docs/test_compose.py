@@ -56,6 +56,19 @@ def test_each_container_is_confined_and_looked_after() -> None:
         assert service["profiles"], name
 
 
+def megabytes(text: str) -> int:
+    """The first size in a value of Compose: of `${MEMORY:-3g}` 3072."""
+    found = re.search(r"(\d+)([mg])\b", text)
+    assert found is not None, text
+    return int(found[1]) * {"m": 1, "g": 1024}[found[2]]
+
+
+def test_temporary_files_leave_memory_to_the_process() -> None:
+    for name, service in SERVICES.items():
+        temporary = sum(megabytes(mount) for mount in service["tmpfs"])
+        assert temporary < megabytes(service["mem_limit"]), name
+
+
 def test_only_what_needs_the_world_reaches_it() -> None:
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
