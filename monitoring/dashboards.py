@@ -500,6 +500,7 @@ _CUTTING = [
         "Safety of the database",
         {
             "max(wubloader_thrimshim_database_standbys)": "standbys",
+            "max(wubloader_thrimshim_database_standbys_away)": "standbys that do not follow",
             "max(wubloader_thrimshim_database_synchronous)": "commits wait for one",
             "max(wubloader_thrimshim_database_archive_failing)": "WAL is not archived",
         },

@@ -21,6 +21,11 @@ class WatchMetrics:
             "Standbys that follow the database.",
             registry=registry,
         )
+        self.standbys_away = Gauge(
+            "wubloader_thrimshim_database_standbys_away",
+            "Standbys that have a slot in the database and do not follow it.",
+            registry=registry,
+        )
         self.synchronous = Gauge(
             "wubloader_thrimshim_database_synchronous",
             "1 if commits wait for a standby.",

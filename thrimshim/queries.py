@@ -82,13 +82,18 @@ def count_events(cursor: RealDictCursor) -> list[Row]:
 
 
 def how_safe(cursor: RealDictCursor) -> Row:
-    """How many standbys follow, whether commits wait for one, whether archiving WAL fails now.
+    """How many standbys follow and how many should and do not, whether commits wait for one, and
+    whether archiving WAL fails now.
 
     Of standbys that connect as another user Postgres tells only its administrators.
     """
     cursor.execute(
         """
         SELECT (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming') AS standbys,
+            (
+                SELECT count(*) FROM pg_replication_slots
+                WHERE slot_type = 'physical' AND NOT temporary AND NOT active
+            ) AS standbys_away,
             current_setting('synchronous_standby_names') <> '' AS synchronous,
             coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
                 AS archive_failing

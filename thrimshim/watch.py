@@ -45,5 +45,6 @@ class Watch:
             self._metrics.events.labels(row["state"]).set(row["events"])
             self._metrics.longest_wait.labels(row["state"]).set(row["longest_wait_seconds"])
         self._metrics.standbys.set(safety["standbys"])
+        self._metrics.standbys_away.set(safety["standbys_away"])
         self._metrics.synchronous.set(safety["synchronous"])
         self._metrics.archive_failing.set(safety["archive_failing"])
