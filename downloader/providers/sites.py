@@ -14,6 +14,8 @@ import subprocess
 import sys
 from typing import Any, BinaryIO
 
+import gevent
+
 from common.http import HttpClient
 from downloader.channels import Channel, ProviderType
 from downloader.hls import Variant
@@ -101,21 +103,54 @@ def _run(command: list[str], deadline_seconds: float) -> tuple[bytes, bytes, int
     hold pipes open, so the process writes into memory, and its own end is all that is waited for.
     """
     with _memory_file() as output, _memory_file() as errors:
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            start_new_session=True,
-        ) as process:
-            try:
-                status = process.wait(deadline_seconds)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+        process = _started(command, output, errors)
+        try:
+            status = process.wait(deadline_seconds)
+        finally:
+            _end(process)
         output.seek(0)
         errors.seek(0)
         return output.read(), errors.read(), status
+
+
+def _started(command: list[str], output: BinaryIO, errors: BinaryIO) -> "subprocess.Popen[bytes]":
+    """The process. Raises OSError if there can be none.
+
+    It is started in a greenlet of its own: whoever waits may be killed when the process is there
+    already, but not yet known to anybody.
+    """
+
+    def start() -> "subprocess.Popen[bytes] | OSError":
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as exc:  # raised again in the greenlet that waits
+            return exc
+
+    starting = gevent.spawn(start)
+    process: subprocess.Popen[bytes] | OSError
+    try:
+        process = starting.get()
+    except gevent.GreenletExit:
+        process = starting.get()  # it takes a moment at most
+        if not isinstance(process, OSError):
+            _end(process)
+        raise
+    if isinstance(process, OSError):
+        raise process
+    return process
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the process and whatever it has started, and reap it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _memory_file() -> BinaryIO:

@@ -78,7 +78,7 @@ class Recording:
         hashes: Collection[str],
         quality: str = "source",
         channel: str = CHANNEL,
-        seconds: float = 30,
+        seconds: float = 60,
     ) -> None:
         """Wait until these are stored as full segments, and check that no others are."""
         wanted = set(hashes)

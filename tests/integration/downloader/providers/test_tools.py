@@ -1,5 +1,7 @@
 """Streams that streamlink and yt-dlp find in processes of their own, and what becomes of these."""
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from tests.integration.downloader.conftest import Record
 from tests.integration.downloader.recording import Recording
 from tests.support.origin import Origin
+from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
 from tests.support.web_server import Answer, Request, silent_server, web_server
 
@@ -141,6 +144,32 @@ def test_however_a_process_breaks_it_is_tried_again_and_nothing_of_it_is_left(
     assert recording.process.terminate() == 0
     started = [int(pid) for text in pids.read_text().splitlines() for pid in text.split()[1:]]
     wait_until(lambda: not any(map(runs, started)), "all processes have ended")
+
+
+_KILLED_WHILE_IT_ASKS = """
+from gevent import monkey
+monkey.patch_all()
+import os
+import gevent
+from downloader.channels import parse_channel
+from downloader.providers.sites import SiteProvider
+from tests.support.encoding import children, is_running
+channel = parse_channel("demo:youtube:broken:hang")
+site = SiteProvider(channel, None, deadline_seconds=60)
+for step in range(60):
+    asking = gevent.spawn(site.find)
+    gevent.sleep(step * 0.0005)
+    asking.kill()
+    left = [pid for pid in children(os.getpid()) if is_running(pid)]
+    assert not left, (step, left)
+"""
+
+
+def test_whoever_is_killed_while_it_asks_leaves_no_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED_WHILE_IT_ASKS], cwd=ROOT, capture_output=True, check=False
+    )
+    assert not done.returncode, done.stderr.decode()
 
 
 def test_what_else_a_process_prints_does_not_garble_its_answer(
