@@ -78,7 +78,10 @@ def _add_stream_routes(app: OpenAPI, station: Station, answerer: "Answerer") -> 
             token = request.args.get("token")
             query = f"?token={token}" if token else ""
             entries = station.window()
-            text = media_playlist(path.quality, entries, station.broadcast.state, query)
+            broadcast = station.broadcast
+            text = media_playlist(
+                path.quality, entries, broadcast.state, query, ended=broadcast.says_end
+            )
             return text.encode(), CONTENT_TYPE
 
         return answerer.answer(content, expires=True)

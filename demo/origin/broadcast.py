@@ -80,6 +80,7 @@ class Broadcast:
         self._waiting: list[Offer] = []
         self._next_sequence = 0
         self._restart = False
+        self._returning = False
         self._discontinuity = False
         self._advertisement: Advertisement | None = None
         self._marks: frozenset[str] = frozenset()
@@ -90,12 +91,19 @@ class Broadcast:
         """What a media playlist lists now."""
         return self._run[-self.state.window_segments :]
 
+    @property
+    def says_end(self) -> bool:
+        """Whether the playlist is that of a stream that has ended: also when it is back, until the
+        new playlist has its first segment.
+        """
+        return self.state.ended or self._returning
+
     def change(self, **fields: object) -> None:
         """Replace fields of the state. Coming back after an end starts a new playlist."""
         was_ended = self.state.ended
         self.state = replace(self.state, **fields)  # type: ignore[arg-type]
         if was_ended and not self.state.ended:
-            self._restart = True
+            self._restart = self._returning = True
 
     def restart(self, sequence: int) -> None:
         """Begin a new playlist whose first segment has this sequence number."""
@@ -128,7 +136,7 @@ class Broadcast:
     def _list(self, offer: Offer, now: Micros) -> Entry:
         if self._restart:
             self._run = []
-            self._restart = False
+            self._restart = self._returning = False
         discontinuity = self._next_advertisement(offer) or self._discontinuity
         self._discontinuity = False
         before = self._run[-1].discontinuities if self._run else 0

@@ -29,8 +29,10 @@ def master_playlist(query: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def media_playlist(quality: str, entries: Sequence[Entry], state: State, query: str) -> str:
-    """The window `entries` of one quality."""
+def media_playlist(
+    quality: str, entries: Sequence[Entry], state: State, query: str, *, ended: bool
+) -> str:
+    """The window `entries` of one quality; `ended` is what `Broadcast.says_end` says."""
     first = entries[0] if entries else None
     lines = [
         "#EXTM3U",
@@ -45,7 +47,7 @@ def media_playlist(quality: str, entries: Sequence[Entry], state: State, query: 
         lines.append(f'#EXT-X-MAP:URI="../segments/{quality}/init.ts{query}"')
     for entry in entries:
         lines += _segment(quality, entry, query)
-    if state.ended:
+    if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 

@@ -222,6 +222,7 @@ def test_a_stream_that_has_ended_lists_nothing_until_it_returns(origin: Client) 
     assert origin.text().endswith("#EXT-X-ENDLIST\n")
     assert origin.sequences() == [0, 1]
     origin.control("stream", ended=False)
+    assert origin.text().endswith("#EXT-X-ENDLIST\n")
     origin.advance(1)
     assert "ENDLIST" not in origin.text()
     assert [s.uri[-9:] for s in origin.playlist().segments] == ["000005.ts"]
