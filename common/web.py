@@ -8,6 +8,7 @@ with pydantic models, which give `/openapi.json`. Errors are plain text for a pe
 answers every request that has begun, and only then closes.
 """
 
+import errno
 import logging
 import time
 from collections import deque
@@ -208,6 +209,7 @@ class _Handler(WSGIHandler):
 
     server: "_Server"
     code: int
+    response_headers: list[tuple[bytes, bytes]]
 
     def handle_one_request(self) -> object:
         if self.server.draining and not self._data_waits():
@@ -243,6 +245,19 @@ class _Handler(WSGIHandler):
         environ[CONNECTION] = self.socket
         return environ
 
+    def finalize_headers(self) -> None:
+        super().finalize_headers()
+        if self.command != "HEAD":
+            return
+        # What follows would be taken for the next answer, and the end of a chunked body too.
+        self.response_use_chunked = False
+        # gevent counts what is sent, which is nothing. What GET would send it does not know, and
+        # must not say then (RFC 9110, 8.6).
+        if self.provided_content_length is None:
+            self.response_headers = [
+                header for header in self.response_headers if header[0] != b"Content-Length"
+            ]
+
     def _write(self, data: bytes | Sequence[bytes | memoryview]) -> None:
         """Send a part of the body. It may be in pieces, and is not copied: gevent's own way puts it
         together with its frame first, which for large parts costs as much as sending them.
@@ -253,12 +268,15 @@ class _Handler(WSGIHandler):
             return
         if self.response_use_chunked:
             pieces = [b"%x\r\n" % size, *pieces, b"\r\n"]
+        self.socket.settimeout(self.server.patience_seconds)
         try:
             _send_all(self.socket, pieces)
         except OSError as exc:
             self.status = f"socket error: {exc}"
             self.code = -abs(self.code)
             raise
+        finally:
+            self.socket.settimeout(None)
         self.response_length += size
 
     def _data_waits(self) -> bool:
@@ -270,18 +288,45 @@ class _Handler(WSGIHandler):
 
 
 def _send_all(connection: gevent.socket.socket, pieces: list[bytes | memoryview]) -> None:
-    """Send all pieces, many with each call. Raises OSError."""
+    """Send all pieces, many with each call; after each, others have their turn. Raises OSError;
+    ConnectionResetError, which is logged nowhere, if the client takes none of it until the
+    connection's timeout.
+    """
     waiting = deque(pieces)
     while waiting:
-        sent = connection.sendmsg(list(islice(waiting, _MOST_PIECES)))
-        while waiting and sent >= len(waiting[0]):
-            sent -= len(waiting.popleft())
-        if sent:
-            waiting[0] = memoryview(waiting[0])[sent:]
+        try:
+            sent = connection.sendmsg(_turn(waiting))
+            while waiting and sent >= len(waiting[0]):
+                sent -= len(waiting.popleft())
+            if waiting:
+                waiting[0] = memoryview(waiting[0])[sent:]
+                # A client that is as quick as we are would have the event loop for itself.
+                gevent.socket.wait_write(connection.fileno(), timeout=connection.gettimeout())
+        except TimeoutError as exc:
+            raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from exc
+
+
+def _turn(waiting: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
+    """The first pieces, as many as may be sent at once."""
+    turn: list[bytes | memoryview] = []
+    room = _TURN_BYTES
+    for piece in islice(waiting, _MOST_PIECES):
+        turn.append(piece if len(piece) <= room else memoryview(piece)[:room])
+        room -= len(turn[-1])
+        if not room:
+            break
+    return turn
 
 
 # As many buffers as Linux takes in one call (sendmsg(2), IOV_MAX).
 _MOST_PIECES = 1024
+
+# To send so much over loopback takes about half a millisecond.
+_TURN_BYTES = 1 << 20
+
+# A client that takes nothing for so long is gone, or does not want the rest: what is made for it
+# must not be held for ever. The slowest connections take some seconds for what is sent at once.
+_PATIENCE_SECONDS = 300.0
 
 # How long a connection that is open at the stop may take to begin its request.
 _DRAIN_SECONDS = 0.2
@@ -294,6 +339,7 @@ class _Server(WSGIServer):
     handler_class = _Handler
     draining = False
     active = 0
+    patience_seconds = _PATIENCE_SECONDS
 
 
 def _listen(host: str, port: int) -> gevent.socket.socket:
@@ -311,12 +357,21 @@ def _listen(host: str, port: int) -> gevent.socket.socket:
 
 
 class HttpServer:
-    """Serves `app` on host:port. `port` 0 takes a free one; `.port` says which.
+    """Serves `app` on host:port. `port` 0 takes a free one; `.port` says which. A client that takes
+    nothing of a body for `patience_seconds` is given up.
 
     Raises ConfigError if the address cannot be listened on.
     """
 
-    def __init__(self, app: OpenAPI, *, host: str, port: int, service: str) -> None:
+    def __init__(
+        self,
+        app: OpenAPI,
+        *,
+        host: str,
+        port: int,
+        service: str,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
         try:
             listener = _listen(host, port)
         except OSError as exc:
@@ -327,6 +382,7 @@ class HttpServer:
         pywsgi.MAX_REQUEST_LINE = LONGEST_REQUEST_LINE_BYTES
         # A pool, so that connections that are idle at the end of a stop are closed too.
         self._server = _Server(listener, app, spawn=Pool(), log=None, error_log=logger)
+        self._server.patience_seconds = patience_seconds
         self._server.start()
         self.port: int = self._server.server_port
         shown = "127.0.0.1" if host in {"", "0.0.0.0"} else host  # noqa: S104

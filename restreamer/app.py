@@ -15,11 +15,11 @@ from common.times import SECOND, Micros
 from common.web import create_app as create_base_app
 from common.web import text_response
 from restreamer.config import Config
+from restreamer.limits import Limit
 from restreamer.metrics import RestreamerMetrics
 from restreamer.recording import Recording
 from restreamer.responses import add_to_every_response
 from restreamer.routes import cuts, digests, files, pictures, playlists
-from restreamer.threads import Limit
 
 # Fewer than the thread pool has threads, so that quick requests always find one.
 _WIDE_AT_ONCE = 3

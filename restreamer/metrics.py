@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from common.media.plan import CutType
+from common.media.request import CutType
 
 
 class RestreamerMetrics:

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from flask import Response, request
 from flask_openapi3 import OpenAPI
 
+from common.threads import in_thread
 from restreamer.playlist import CONTENT_TYPE
-from restreamer.threads import in_thread
 
 CHUNK_BYTES = 512 * 1024
 _COMPRESSIBLE = {CONTENT_TYPE, "application/json"}

@@ -9,25 +9,19 @@ from pydantic import BaseModel, Field
 from common.errors import MediaError
 from common.media.cut import stream_pieces
 from common.media.encoders import EncoderPool
-from common.media.plan import (
-    CUT_TYPES,
-    CutPlan,
-    CutRequest,
-    CutType,
-    Transition,
-    parse_cut_type,
-    plan_cut,
-)
+from common.media.plan import CutPlan, plan_cut
+from common.media.request import CUT_TYPES, CutRequest, CutType, Transition, parse_cut_type
 from common.segments.store import SegmentStore
+from common.threads import in_thread
 from common.times import SECOND, Micros, format_time
 from common.web import text_response
 from restreamer.cutting import Chunk, CutStream, started
+from restreamer.limits import Limit
 from restreamer.metrics import RestreamerMetrics
 from restreamer.params import bool_param, ranges_params, transitions_params
 from restreamer.responses import json_reply
 from restreamer.routes.files import QualityPath
 from restreamer.running import RunningCut, RunningCuts
-from restreamer.threads import Limit, in_thread
 
 
 class CutQuery(BaseModel):
@@ -135,8 +129,10 @@ def _cut_request(channel: str, quality: str, query: CutQuery) -> CutRequest:
 
 
 def _reply(plan: CutPlan, stream: CutStream | None) -> Response:
+    # Nothing is sent for HEAD; of an empty tuple it would be said that nothing is all there is.
+    body = iter(()) if stream is None else stream
     response = Response(
-        stream or (),  # type: ignore[arg-type]  # our server takes a chunk's pieces as they are
+        body,  # type: ignore[arg-type]  # our server takes a chunk's pieces as they are
         content_type=plan.request.type.content_type,
         direct_passthrough=True,
     )

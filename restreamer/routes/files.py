@@ -12,10 +12,10 @@ from werkzeug.exceptions import NotFound
 
 from common.extras import TEMPLATES, is_visible
 from common.segments.store import SegmentStore
+from common.threads import in_thread
 from common.times import parse_hour
 from restreamer.params import bool_param
 from restreamer.responses import file_reply, json_reply
-from restreamer.threads import in_thread
 
 _FOREVER = "public, max-age=31536000, immutable"
 _REVALIDATE = "public, no-cache"

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -17,12 +17,13 @@ from common.media.encoders import EncoderPool
 from common.media.job import Job
 from common.media.pictures import Box, Template, plan_frame, plan_waveform
 from common.segments.store import SegmentStore
+from common.threads import in_thread
 from common.times import HOUR, Micros
 from restreamer.cutting import Chunk, started
+from restreamer.limits import Limit
 from restreamer.metrics import RestreamerMetrics
 from restreamer.params import box_param, check_box, size_param, span_params, time_param
 from restreamer.routes.files import QualityPath, template_names
-from restreamer.threads import Limit, in_thread
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
@@ -98,7 +99,7 @@ class _Pictures:
         with limit.place():
             job = in_thread(plan)
             if request.method == "HEAD":
-                return _png(())
+                return _png(iter(()))  # of how many bytes is not known yet
             # The whole picture is ready before the place is free again.
             stream = started(_chunks(self._encoders, job), kind=kind, metrics=self._metrics)
             with closing(stream):
@@ -110,7 +111,7 @@ def _chunks(encoders: EncoderPool, job: Job) -> Generator[Chunk, None, None]:
         yield (data,)
 
 
-def _png(body: bytes | tuple[()]) -> Response:
+def _png(body: bytes | Iterator[bytes]) -> Response:
     response = Response(body, content_type="image/png")
     response.headers["Cache-Control"] = _CACHED
     return response

@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound
 
 from common.errors import BadParameter
+from common.threads import in_thread
 from common.times import HOUR, MINUTE, Micros, format_time, parse_hour
+from restreamer.limits import Limit
 from restreamer.params import ranges_params, seconds_param, span_params, time_param
 from restreamer.playlist import (
     CONTENT_TYPE,
@@ -23,7 +25,6 @@ from restreamer.recording import Recording, Span
 from restreamer.responses import text_reply
 from restreamer.routes.files import ChannelPath, QualityPath
 from restreamer.session import LANDING_SETTLES, Session
-from restreamer.threads import Limit, in_thread
 
 # A live playlist changes with every segment; players ask that often, caches need not more.
 _LIVE = "public, max-age=1"

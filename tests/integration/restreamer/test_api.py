@@ -35,3 +35,15 @@ def test_pages_of_other_origins_may_read(node: Node) -> None:
     assert answer.ok
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "GET" in answer.headers["Access-Control-Allow-Methods"]
+
+
+def test_what_is_refused_stands_in_no_log(node: Node) -> None:
+    before = len(node.process.output)
+    for path in (
+        "/cut/demo/source.ts?start=2020-01-01&end=2020-01-02",
+        "/frame/demo/source.png?timestamp=2020-01-01",
+        "/segments/demo/source/2026-07-01T11/nothing.ts",
+        "/playlist/demo/nothing.m3u8",
+    ):
+        assert requests.get(node.url + path, timeout=30).status_code in {404, 406}
+    assert "Traceback" not in node.process.output[before:]

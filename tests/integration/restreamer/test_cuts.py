@@ -163,7 +163,8 @@ def test_without_a_type_a_cut_is_smart(node: Node) -> None:
 
 
 def test_a_client_that_goes_away_leaves_no_process_and_frees_its_place(node: Node) -> None:
-    wait_until(lambda: len(encoders(node)) == 2, "encoders wait for work")
+    # More than two, if tests before this one needed them.
+    wait_until(lambda: len(encoders(node)) >= 2, "encoders wait for work")
     before = encoders(node)
     address = urlsplit(node.url)
     request = f"GET {CUT}?{WHOLE}&type=mpegts HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
@@ -173,9 +174,8 @@ def test_a_client_that_goes_away_leaves_no_process_and_frees_its_place(node: Nod
         busy = get(node, f"{CUT}?{WHOLE}&type=mpegts")
         assert busy.status_code == 503
         assert int(busy.headers["Retry-After"]) > 0
-    # The one that was at work is gone; another one waits in its place.
-    wait_until(lambda: len(before - encoders(node)) == 1, "the encoder is gone", seconds=2)
-    wait_until(lambda: len(encoders(node)) == len(before), "it is replaced", seconds=10)
+    wait_until(lambda: len(before - encoders(node)) == 1, "the one at work is gone", seconds=5)
+    wait_until(lambda: len(encoders(node)) >= 2, "two wait for work", seconds=10)
     head = f"{node.url}{CUT}?{WHOLE}&type=mpegts"
     wait_until(lambda: requests.head(head, timeout=30).ok, "its place is free", seconds=10)
 
@@ -213,3 +213,12 @@ def test_a_container_is_for_smart_cuts_only(node: Node) -> None:
 
 def encoders(node: Node) -> set[int]:
     return children(node.process.pid)
+
+
+def test_asking_for_the_headers_makes_no_cut_and_tells_no_length(node: Node) -> None:
+    with requests.Session() as session:  # the same connection goes on
+        response = session.head(f"{node.url}{CUT}?{PART}", timeout=30)
+        assert response.status_code == 200
+        assert response.headers["Content-Type"] == "video/mp2t"
+        assert "Content-Length" not in response.headers
+        assert session.get(f"{node.url}/cuts", timeout=30).json() == []

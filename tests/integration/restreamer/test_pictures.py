@@ -2,8 +2,14 @@
 
 import io
 import json
+import os
+import re
+import signal
 import struct
 import zlib
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -13,6 +19,8 @@ from PIL import Image
 
 from tests.integration.restreamer.conftest import Node
 from tests.support.checker import read_number
+from tests.support.encoding import children
+from tests.support.waiting import wait_until
 
 FRAME = "/frame/demo/source.png"
 THUMBNAIL = "/thumbnail/demo/source.png"
@@ -162,3 +170,38 @@ def test_asking_for_the_headers_costs_no_picture(node: Node) -> None:
     response = requests.head(f"{node.url}{FRAME}?{NOW}", timeout=30)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "image/png"
+    assert "Content-Length" not in response.headers
+
+
+@contextmanager
+def stopped_encoders(node: Node) -> Iterator[None]:
+    """Whatever they are asked, they do not answer before the end."""
+
+    def all_idle() -> bool:
+        idle = re.search(
+            r"^wubloader_encoder_processes_idle (.+)$", get(node, "/metrics").text, re.M
+        )
+        return idle is not None and float(idle[1]) == len(children(node.process.pid)) == 2
+
+    wait_until(all_idle, "two encoders wait for work")
+    encoders = children(node.process.pid)
+    for pid in encoders:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in encoders:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_of_more_waveforms_than_are_drawn_at_once_one_is_told_to_come_back(node: Node) -> None:
+    with ThreadPoolExecutor(3) as clients:
+        with stopped_encoders(node):
+            answers = [clients.submit(get, node, f"{WAVEFORM}?{RANGE}") for _ in range(3)]
+            (refused,) = wait(answers, timeout=30, return_when=FIRST_COMPLETED).done
+        assert refused.result().status_code == 503
+        assert int(refused.result().headers["Retry-After"]) > 0
+        assert "try again in" in refused.result().text
+        answers.remove(refused)
+        for answer in answers:
+            picture(answer.result())

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import gevent
@@ -82,7 +83,8 @@ class ScriptedServer:
             if answer.endswith(HOLD):
                 return
             if answer.endswith(CLOSE):
-                connection.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # closed by `close`
+                    connection.shutdown(socket.SHUT_RDWR)
                 return
 
 

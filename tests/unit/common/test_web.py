@@ -34,6 +34,7 @@ class Example:
         self.release = Event()
         self.app = create_app("example", registry=self.registry, ready=lambda: self.missing)
         self._add_views(self.app)
+        self._add_streams(self.app)
 
     def _add_views(self, app: OpenAPI) -> None:
         @app.get("/bad-parameter")
@@ -54,6 +55,7 @@ class Example:
             self.release.wait()
             return text_response("complete")
 
+    def _add_streams(self, app: OpenAPI) -> None:
         @app.get("/stream")
         def stream() -> Response:
             def body() -> Iterator[bytes]:
@@ -67,6 +69,17 @@ class Example:
         @app.get("/pieces")
         def pieces() -> Response:
             return Response(iter(PIECES), direct_passthrough=True)  # type: ignore[arg-type]
+
+        @app.get("/endless")
+        def endless() -> Response:
+            def body() -> Iterator[bytes]:
+                try:
+                    while True:
+                        yield bytes(100_000)
+                finally:
+                    self.release.set()
+
+            return Response(body(), content_type="application/octet-stream")
 
     def sample(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -159,8 +172,14 @@ def test_requests_are_counted_by_view_and_never_by_what_a_client_made_up(
 class Running:
     """An HttpServer in a greenlet of this process, and the stop that ends it."""
 
-    def __init__(self, app: OpenAPI) -> None:
-        self._server = HttpServer(app, host="127.0.0.1", port=0, service="example")
+    def __init__(self, app: OpenAPI, patience_seconds: float) -> None:
+        self._server = HttpServer(
+            app,
+            host="127.0.0.1",
+            port=0,
+            service="example",
+            patience_seconds=patience_seconds,
+        )
         self.port = self._server.port
         self._stop = Stop()
         self._task = gevent.spawn(self._server.run, self._stop)
@@ -178,16 +197,16 @@ class Running:
 
 
 @contextmanager
-def running(app: OpenAPI) -> Iterator[Running]:
-    server = Running(app)
+def running(app: OpenAPI, patience_seconds: float = 60) -> Iterator[Running]:
+    server = Running(app, patience_seconds)
     try:
         yield server
     finally:
         server.join()
 
 
-def request_line(path: str, *headers: str) -> bytes:
-    lines = [f"GET {path} HTTP/1.1", "Host: example", *headers]
+def request_line(path: str, *headers: str, method: str = "GET") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: example", *headers]
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
 
 
@@ -206,6 +225,41 @@ def test_a_body_in_pieces_arrives_as_if_it_were_put_together(example: Example) -
         _, _, body = read_all(connection).partition(b"\r\n\r\n")
     frames = [b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (first, second, b"")]
     assert body == b"".join(frames)
+
+
+@pytest.mark.parametrize(("path", "length"), [("/stream", None), ("/healthz", b"3")])
+def test_the_length_of_what_get_would_send_is_told_if_it_is_known(
+    example: Example, path: str, length: bytes | None
+) -> None:
+    with running(example.app) as server, closing(server.connect()) as connection:
+        connection.sendall(request_line(path, method="HEAD"))
+        connection.sendall(request_line("/healthz", "Connection: close"))
+        head, _, following = read_all(connection).partition(b"\r\n\r\n")
+    headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert headers.get(b"Content-Length") == length
+    assert following.startswith(b"HTTP/1.1 200 OK")
+    assert following.endswith(b"ok\n")
+
+
+def test_a_client_that_takes_nothing_any_more_is_given_up(
+    example: Example, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with running(example.app, 0.1) as server, closing(server.connect()) as connection:
+        connection.sendall(request_line("/endless"))
+        assert example.release.wait(10)
+    assert not caplog.records
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_client_that_is_slow_is_not_given_up(example: Example) -> None:
+    size = sum(len(piece) for chunk in PIECES for piece in chunk)
+    with running(example.app, 1) as server, closing(server.connect()) as connection:
+        connection.sendall(request_line("/pieces", "Connection: close"))
+        received = 0
+        while chunk := connection.recv(400_000):
+            received += len(chunk)
+            gevent.sleep(0.06)
+    assert received > size
 
 
 def until(condition: Callable[[], bool]) -> None:

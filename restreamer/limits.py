@@ -1,21 +1,11 @@
-"""Work that blocks or computes, kept off the event loop, and limited where it is expensive."""
+"""Limits to what is expensive."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
-import gevent
 from gevent.lock import BoundedSemaphore
 from prometheus_client import Counter
 from werkzeug.exceptions import ServiceUnavailable
-
-T = TypeVar("T")
-
-
-def in_thread(function: Callable[[], T]) -> T:
-    """Run `function` in a thread; meanwhile other requests are served."""
-    result: T = gevent.get_hub().threadpool.apply(function)
-    return result
 
 
 class Limit:
