@@ -1,6 +1,9 @@
 """Reading the journal of gaps while it is written."""
 
+import os
 from pathlib import Path
+
+import pytest
 
 from common.gaps import Gap, GapReason, format_gap, journal_file
 from common.times import SECOND
@@ -32,3 +35,24 @@ def test_it_is_read_on_from_where_it_ended(tmp_path: Path) -> None:
     assert journal.gaps() == (gap(5),)
     path.unlink()
     assert journal.gaps() == ()
+
+
+def test_a_line_that_comes_while_it_is_read_is_taken_over_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = journal_file(tmp_path, "demo", "source")
+    path.parent.mkdir(parents=True)
+    path.write_text(line(0))
+    look = Path.stat
+
+    def look_and_append(self: Path) -> os.stat_result:
+        found = look(self)
+        with self.open("a") as file:
+            file.write(line(1))
+        return found
+
+    journal = Journal(tmp_path, "demo", "source")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Path, "stat", look_and_append)
+        assert journal.gaps() == (gap(0),)
+    assert journal.gaps() == (gap(0), gap(1))
