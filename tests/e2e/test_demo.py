@@ -233,4 +233,4 @@ def test_a_demo_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
         )
         assert processes_of(demo)
         demo.stop(signal.SIGKILL)
-        wait_until(lambda: processes_of(demo) == [], "everything has ended", seconds=30)
+        wait_until(lambda: processes_of(demo) == [], "everything has ended", seconds=60)

@@ -5,11 +5,7 @@ The recording goes on while they watch: segments land in the store as a download
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import m3u8
 import pytest
@@ -17,24 +13,19 @@ from playwright.sync_api import Browser, Page
 
 from common.media.commands import ffmpeg_binary
 from common.times import SECOND, format_time
-from tests.support.browser import running_browser
+from tests.support.browser import running_browser, serve_player
 from tests.support.live import QUALITY, Recording
-from tests.support.processes import ROOT, ServiceProcess
+from tests.support.processes import ServiceProcess
 from tests.support.waiting import wait_until
 
-PAGE = """<!doctype html><video id="video" muted></video><script src="hls.js"></script><script>
-const errors = [];
+SCRIPT = """
 const hls = new Hls({liveSyncDurationCount: 3});
 const video = document.getElementById('video');
-hls.on(Hls.Events.ERROR, (event, data) => {
-  // The first picture is a little behind zero; when it is slow, the player says that it went there.
-  if (data.details === 'bufferSeekOverHole' && video.currentTime < 0.2) return;
-  errors.push(`${data.type} ${data.details} ${data.error}`);
-});
+const errors = hlsErrors(hls, video);
 hls.loadSource(new URLSearchParams(location.search).get('url'));
 hls.attachMedia(video);
 video.play();
-</script>"""
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,29 +52,10 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-class _QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
-
-
-@contextmanager
-def serve_folder(folder: Path) -> Iterator[str]:
-    handler = partial(_QuietHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture
 def player(tmp_path: Path) -> Iterator[str]:
     """The address of a page that plays `?url=...` with hls.js, on another port than the node's."""
-    (tmp_path / "index.html").write_text(PAGE)
-    library = ROOT / "node_modules" / "hls.js" / "dist" / "hls.js"
-    (tmp_path / "hls.js").write_bytes(library.read_bytes())
-    with serve_folder(tmp_path) as address:
+    with serve_player(tmp_path, SCRIPT) as address:
         yield address
 
 

@@ -126,7 +126,6 @@ class Ended:
 @pytest.mark.parametrize(
     "times", [IN_CI, pytest.param(IN_SOAK, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
-@pytest.mark.timeout(300)
 def test_a_signal_at_any_moment_ends_the_service_with_status_0(
     service: Service, times: int, tmp_path: Path, database_dsn: str
 ) -> None:

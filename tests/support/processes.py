@@ -87,7 +87,7 @@ class ServiceProcess:
         """Where it listens, without a slash at the end; waits until it does."""
         return wait_until(self._url, f"{self.module} listens")
 
-    def wait_ready(self, seconds: float = 30) -> Self:
+    def wait_ready(self, seconds: float = 60) -> Self:
         """Wait until /readyz answers 200."""
         url = f"{self.url}/readyz"
 

@@ -51,7 +51,7 @@ def test_whenever_cutters_are_killed_each_event_becomes_exactly_one_video(
         for survivor in in_lines("kills of cutters", line):
             stack.callback(survivor.close)
         for name in names:
-            wait_until(partial(_is_done, database_dsn, name), f"{name} is DONE", seconds=60)
+            wait_until(partial(_is_done, database_dsn, name), f"{name} is DONE", seconds=90)
         wait_until(lambda: not unfinished(videos), "no temp file is left")
     for name in names:
         (video,) = videos_of(videos, name)
