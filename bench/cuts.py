@@ -116,13 +116,13 @@ def _memory(base_dir: Path, length: Micros) -> Figure:
 
 def rough(run: Run) -> Iterable[Figure]:
     """Rough cuts against `cat`, both into a pipe."""
-    length = 10 * MINUTE if run.full else MINUTE
+    length = HOUR if run.full else MINUTE
     paths = _record(run, length)
     span, size = TimeRange(START, START + length), _size(paths)
     limit, ours = _pairs(
         lambda: counted(cat(paths)),
         lambda: _library(run.folder, span, size, "--type", "rough", "--pipe"),
-        15 if run.full else 3,
+        9 if run.full else 3,
     )
     name = f"{_length(length)}, {size / MB:,.0f} MB, into a pipe"
     yield from costs("rough cut", name, ours, limit)

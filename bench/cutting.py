@@ -16,7 +16,8 @@ import click
 from bench import measure
 from common.media.cut import stream_cut
 from common.media.encoders import EncoderPool
-from common.media.plan import CUT_TYPES, CutRequest, CutType, plan_cut
+from common.media.plan import plan_cut
+from common.media.request import CUT_TYPES, CutRequest, CutType
 from common.segments.store import SegmentStore
 from common.times import TimeRange
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from common.errors import ConfigError
 from common.media.external import MUXERS
-from common.media.plan import CUT_TYPES, CutType
+from common.media.request import CUT_TYPES, CutType
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _LOCAL_KEYS = {

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from common.errors import BadParameter
 from common.events import EventState
-from common.media.plan import CutRequest, CutType, Transition
+from common.media.request import CutRequest, CutType, Transition
 from common.times import TimeRange, from_datetime
 
 

@@ -5,10 +5,12 @@ the stretch's first picture on; where a source has started its time anew, it is 
 segments' names.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import av
+from av.error import InvalidDataError, PatchWelcomeError
 
 from common.errors import MediaError
 from common.media.answers import Answers
@@ -42,7 +44,7 @@ class _Archive:
     def add(self, piece: Piece) -> None:
         try:
             with opened(piece) as container:
-                segment = demux(container, piece)
+                segment = _known(demux(container, piece))
                 if self._file is None or self._file.kinds != _kinds(segment):
                     self.close()
                     time = format_time(piece.start).replace(":", "-")
@@ -103,7 +105,19 @@ class _File:
         packet.dts = max(packet.dts, self._last_dts.get(index, packet.dts - 1) + 1)
         packet.pts = max(packet.pts, packet.dts)
         self._last_dts[index] = packet.dts
-        self._container.mux(packet)
+        # Of damaged sound what Matroska must know of it may be missing.
+        with suppress(InvalidDataError, PatchWelcomeError):
+            self._container.mux(packet)
+
+
+def _known(segment: Demuxed) -> Demuxed:
+    """Without a stream that is announced, but of which nothing that tells its kind is there."""
+    video, audio = segment.video, segment.audio
+    video = video if video and video.codec_context.width else None
+    audio = audio if audio and audio.codec_context.sample_rate else None
+    kept = {stream.index for stream in (video, audio) if stream is not None}
+    packets = [packet for packet in segment.packets if packet.stream_index in kept]
+    return Demuxed(video, audio, packets)
 
 
 def _kinds(segment: Demuxed) -> tuple[object, ...]:

@@ -5,7 +5,8 @@
 
 | type     | does                                                                              |
 | rough    | whole segments, concatenated untouched: covers the ranges                         |
-| fast     | first and last segment of each range encoded anew, those between untouched        |
+| fast     | first and last segment of each range encoded anew, those between untouched (but   |
+|          | encoded up to where a decoder can begin, where segments do not begin so)          |
 | smart    | only partial GOPs at the ends encoded anew, all between copied bit for bit: exactly|
 |          | the frames of the ranges, in one continuous stream                                |
 | smart-mp4| the same as MP4                                                                   |
@@ -19,19 +20,25 @@
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from common.errors import MediaError
-from common.files import sync
+from common.files import read_at, sync
 from common.media.encoders import EncoderPool
 from common.media.external import PIPE_FORMAT
 from common.media.job import ArchiveJob, OverlapPieces, Pieces, RenderJob
-from common.media.plan import Clip, CutPlan, CutType, Part, PlannedPiece, pieces_of
+from common.media.plan import Clip, CutPlan, Part
+from common.media.reel import PlannedPiece, pieces_of
 from common.media.remux import mp4_of, write_mp4
+from common.media.request import CutType
 from common.media.smart.mux import Packed
 from common.media.smart.stream import stream_smart
 
-CHUNK_BYTES = 256 * 1024
+# What is read at once of files that are sent as they are. To a pipe, which holds 64 KiB, one part
+# is written while the one before is taken; over sockets fewer turns cost less.
+_PIPE_BYTES = 32 * 1024
+_SOCKET_BYTES = 256 * 1024
 
 # Files of these are written by the encoding process, which goes back to their beginning at the end.
 _SEEKING = {CutType.MP4, CutType.WEBM, CutType.CUSTOM}
@@ -47,7 +54,7 @@ def stream_cut(
 
     Raises MediaError if a segment cannot be read or decoded, or has gone since the plan was made.
     """
-    for pieces in stream_pieces(plan, encoders=encoders, on_progress=on_progress):
+    for pieces in _stream(plan, encoders, on_progress, _PIPE_BYTES):
         yield from pieces
 
 
@@ -57,24 +64,50 @@ def stream_pieces(
     """The same, but what is ready at the same time comes together: for whoever can send many pieces
     at once.
     """
+    return _stream(plan, encoders, on_progress, _SOCKET_BYTES)
+
+
+def _stream(
+    plan: CutPlan, encoders: EncoderPool, on_progress: OnProgress | None, chunk_bytes: int
+) -> Generator[Sequence[Packed], None, None]:
     progress = _Progress(plan.frames_total, on_progress)
     if plan.request.type is CutType.SMART:
         yield from stream_smart(plan, encoders, progress.report)
     else:
-        for chunk in _stream(plan, encoders, progress):
+        for chunk in _chunks(plan, encoders, progress, chunk_bytes):
             yield (chunk,)
     progress.finish()
 
 
-def _stream(plan: CutPlan, encoders: EncoderPool, progress: "_Progress") -> Iterator[bytes]:
+def _chunks(
+    plan: CutPlan, encoders: EncoderPool, progress: "_Progress", chunk_bytes: int
+) -> Iterator[Packed]:
     """Cuts of all other types."""
     if plan.request.type in {CutType.ROUGH, CutType.FAST}:
-        for planned in _segments(plan):
-            yield from _stream_piece(planned, plan.request.type, encoders, progress)
+        for part in plan.parts:
+            if isinstance(part, Clip):
+                yield from _clip_of_segments(plan, part, encoders, progress, chunk_bytes)
     elif plan.request.type is CutType.SMART_MP4:
         yield from mp4_of(_joined(plan, encoders, progress))
     else:
         yield from encoders.run(_full_job(plan), progress.report)
+
+
+def _clip_of_segments(
+    plan: CutPlan, clip: Clip, encoders: EncoderPool, progress: "_Progress", chunk_bytes: int
+) -> Iterator[Packed]:
+    """Of a rough cut all segments as they are, of a fast one those that are wanted whole."""
+    rough = plan.request.type is CutType.ROUGH
+    for as_it_is, run in groupby(clip.stretch, key=lambda planned: rough or planned.whole):
+        stretch = tuple(run)
+        if as_it_is:
+            for planned in stretch:
+                yield from _file_chunks(planned, chunk_bytes)
+                progress.step_done(planned.frames)
+        else:
+            job = RenderJob(parts=(pieces_of(stretch),), container="mpegts", keep_time=True)
+            yield from encoders.run(job, progress.report)
+            progress.step_done(sum(planned.frames for planned in stretch))
 
 
 def _joined(
@@ -158,13 +191,6 @@ class _Progress:
             self._on_progress(self._total, self._total)
 
 
-def _segments(plan: CutPlan) -> Iterator[PlannedPiece]:
-    """Those of a cut without transitions."""
-    for part in plan.parts:
-        if isinstance(part, Clip):
-            yield from part.stretch
-
-
 def _full_job(plan: CutPlan) -> RenderJob:
     return RenderJob(
         parts=tuple(_job_part(part) for part in plan.parts), container=plan.request.type.value
@@ -184,23 +210,15 @@ def _job_part(part: Part) -> Pieces | OverlapPieces:
     return part.pieces
 
 
-def _stream_piece(
-    planned: PlannedPiece, kind: CutType, encoders: EncoderPool, progress: _Progress
-) -> Iterator[bytes]:
-    """A segment untouched, or for a fast cut those of its frames that are wanted."""
-    if planned.whole or kind is CutType.ROUGH:
-        yield from _stream_file(planned)
-    else:
-        job = RenderJob(parts=((planned.piece,),), container="mpegts", keep_time=True)
-        yield from encoders.run(job, progress.report)
-    progress.step_done(planned.frames)
-
-
-def _stream_file(planned: PlannedPiece) -> Iterator[bytes]:
+def _file_chunks(planned: PlannedPiece, chunk_bytes: int) -> Iterator[Packed]:
+    """The whole segment."""
     path = Path(planned.piece.path)
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
+        with path.open("rb", buffering=0) as file:
+            offset = 0
+            while chunk := read_at(file.fileno(), chunk_bytes, offset):
+                offset += len(chunk)
                 yield chunk
-    except FileNotFoundError as exc:
-        raise MediaError(f"{planned.piece.label}: {path.name} is gone") from exc
+    except OSError as exc:
+        problem = "is gone" if isinstance(exc, FileNotFoundError) else "cannot be read"
+        raise MediaError(f"{planned.piece.label}: {path.name} {problem}") from exc

@@ -11,9 +11,10 @@ from typing import Any
 
 import av
 from av.codec.context import CodecContext
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 
 from common.errors import MediaError
+from common.media.demuxer import decoded, open_segment, packets_of, streams_of
 from common.media.encode import Samples
 from common.media.job import Piece
 from common.media.probe import in_order
@@ -22,6 +23,9 @@ from common.media.timeline import Grid, Placement, frame_rate, frames_in_range
 from common.times import TimeRange
 
 _FALLBACK_RATE = Fraction(30)
+_FALLBACK_SOUND = (48_000, "stereo")
+_THREADS = 2
+"""Of the video's decoder: several cuts share a machine's cores."""
 
 Placed = tuple[int, "av.VideoFrame"]
 """A picture and its slot."""
@@ -52,15 +56,11 @@ class Demuxed:
 def demux(container: "av.container.InputContainer", piece: Piece) -> Demuxed:
     """Read the whole segment.
 
-    Raises MediaError if it breaks off, or holds neither video nor audio.
+    Raises MediaError if it breaks off, or holds nothing that can be decoded.
     """
-    video = next(iter(container.streams.video), None)
-    audio = next(iter(container.streams.audio), None)
-    streams = [stream for stream in (video, audio) if stream is not None]
-    if not streams:
-        raise MediaError(f"{_name(piece)} holds neither video nor audio")
+    video, audio = streams_of(container, _name(piece))
     with _readable(piece):
-        packets = [packet for packet in container.demux(*streams) if packet.size]
+        packets = list(packets_of(container, video, audio))
     return Demuxed(video, audio, packets)
 
 
@@ -101,14 +101,22 @@ def _timeline_of(piece: Piece, segment: Demuxed) -> Timeline:
     stamps = segment.stamps()
     if not stamps:
         raise MediaError(f"{_name(piece)} holds no frame")
-    sound = None
-    if segment.audio is not None:
-        context = segment.audio.codec_context
-        sound = SoundTrack(context.sample_rate, context.layout.name)
     rate = frame_rate([stamp - stamps[0] for stamp in stamps])
     return Timeline(
-        grid=Grid(rate or _FALLBACK_RATE), sound=sound, has_video=segment.video is not None
+        grid=Grid(rate or _FALLBACK_RATE),
+        sound=_track_of(segment.audio),
+        has_video=segment.video is not None,
     )
+
+
+def _track_of(stream: "av.AudioStream | None") -> SoundTrack | None:
+    if stream is None:
+        return None
+    context = stream.codec_context
+    if not context.sample_rate or not context.layout.nb_channels:
+        # It is announced, but nothing that tells its kind is in this segment: it may come yet.
+        return SoundTrack(*_FALLBACK_SOUND)
+    return SoundTrack(context.sample_rate, context.layout.name)
 
 
 class Decoder:
@@ -125,6 +133,7 @@ class Decoder:
         self._video: CodecContext | None = None
         self._audio: CodecContext | None = None
         self._slots: dict[int, tuple[int, Piece]] = {}
+        self._last_slot = -1
         self._ready_sound: list[Samples] = []
         self._running = False  # whether the current run has placed a frame
 
@@ -194,10 +203,10 @@ class Decoder:
             if segment.video is not None and packet.stream_index == segment.video.index:
                 if self._slots or needed:
                     self._video = _decoder(self._video, segment.video)
-                    yield self._wanted_of(_decode(self._video, packet))
+                    yield self._wanted_of(decoded(self._video, packet))
             elif segment.audio is not None and sound is not None:
                 self._audio = _decoder(self._audio, segment.audio)
-                for frame in _decode(self._audio, packet):
+                for frame in decoded(self._audio, packet):
                     if isinstance(frame, av.AudioFrame):
                         sound.add(frame)
         yield []
@@ -206,14 +215,18 @@ class Decoder:
         placed: list[Placed] = []
         for frame in frames:
             if isinstance(frame, av.VideoFrame) and frame.pts is not None:
-                found = self._slots.pop(frame.pts, None)
-                if found is not None:
-                    placed.append((found[0], frame))
+                slot, _ = self._slots.get(frame.pts, (-1, None))
+                # One that comes behind its time is as good as lost: what is damaged so much that
+                # its order is, no encoder can take.
+                if slot > self._last_slot:
+                    self._last_slot = slot
+                    del self._slots[frame.pts]
+                    placed.append((slot, frame))
         return placed
 
     def _end_run(self) -> list[Placed]:
         """The run's last pictures; its sound is complete."""
-        placed = self._wanted_of(_decode(self._video, None)) if self._video is not None else []
+        placed = self._wanted_of(decoded(self._video, None)) if self._video is not None else []
         self._video = self._audio = None
         lost = [piece for _, piece in self._slots.values() if not piece.optional]
         if lost:
@@ -232,7 +245,7 @@ def opened(piece: Piece) -> "Iterator[av.container.InputContainer]":
     Raises MediaError if the file has gone or is no segment.
     """
     with _readable(piece):
-        container = av.open(piece.path, format="mpegts")
+        container = open_segment(piece.path)
     with container:
         yield container
 
@@ -265,12 +278,8 @@ def _decoder(current: CodecContext | None, stream: "av.stream.Stream") -> CodecC
     source = stream.codec_context
     if current is not None and current.name == source.name:
         return current
-    return CodecContext.create(source.name, "r")
-
-
-def _decode(decoder: Any, packet: "av.Packet[Any] | None") -> "list[av.VideoFrame | av.AudioFrame]":
-    """Decode one packet; None drains. A damaged packet yields nothing, which the count shows."""
-    try:
-        return list(decoder.decode(packet))
-    except InvalidDataError:
-        return []
+    decoder: Any = CodecContext.create(source.name, "r")
+    if source.type == "video":
+        # Pictures are decoded while the encoder has those before.
+        decoder.thread_count, decoder.thread_type = _THREADS, "AUTO"
+    return decoder  # type: ignore[no-any-return]

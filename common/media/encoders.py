@@ -7,7 +7,8 @@
 
 An idle process takes the job, else a new one is started: no job waits for another's end, whoever
 needs a bound sets one. A process whose job has ended, well or with an error, is kept for the next
-one; one that is interrupted in its job is killed, which is the only way to stop it at once.
+one, for a while also if enough others are idle: jobs come in bursts. One that is interrupted in its
+job is killed, which is the only way to stop it at once.
 
 Works in a service patched by gevent (waiting for a process stops nobody else) and in plain Python
 alike. Threads that gevent knows nothing of, as those of its pool, must not call it.
@@ -20,7 +21,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -41,6 +43,7 @@ _ROOT = Path(__file__).parents[2]
 _LAST_LINES = 5
 # How many processes that died idle a job may meet before it gives up.
 _TRIES = 8
+_LINGER_SECONDS = 60.0
 
 OnFrames = Callable[[int], None]
 """Called with the number of frames done, now and then."""
@@ -108,6 +111,7 @@ class _Encoder:
         self._messages = self._process.stdout
         self.is_free = True
         """Whether it has no job, or has given the last answer to it."""
+        self.idle_since = time.monotonic()
 
     def begin(self, job: Job) -> None:
         """Hand over `job` and wait until it is accepted. Raises EOFError if the process is dead."""
@@ -161,10 +165,19 @@ class _Encoder:
 
 
 class EncoderPool:
-    """See the module's description. `keep` is how many idle processes stay."""
+    """See the module's description. `keep` is how many idle processes stay; any others end when
+    nothing has needed them for `linger_seconds`, at the end of another job or by `stay_warm`.
+    """
 
-    def __init__(self, *, keep: int = 2, registry: CollectorRegistry | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        keep: int = 2,
+        linger_seconds: float = _LINGER_SECONDS,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
         self._keep = keep
+        self._linger_seconds = linger_seconds
         self._warm = 0
         self._lock = Lock()
         self._idle: list[_Encoder] = []
@@ -195,7 +208,8 @@ class EncoderPool:
     def stay_warm(self, stop: Stop) -> None:
         """A daemon's task: as many warm processes as are kept, until stop. `close` ends them."""
         self.prestart(self._keep)
-        stop.wait()
+        while not stop.wait(max(1, self._linger_seconds / 4)):
+            self._end_surplus()
 
     def run(self, job: Job, on_frames: OnFrames | None = None) -> Iterator[bytes]:
         """Run `job` and yield its output as it is made.
@@ -227,8 +241,7 @@ class EncoderPool:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-        for encoder in idle:
-            self._end(encoder)
+        self._end_all(idle)
         with self._lock:
             busy = list(self._all)
         for encoder in busy:
@@ -263,17 +276,33 @@ class EncoderPool:
 
     def _give_back(self, encoder: _Encoder) -> None:
         with self._lock:
-            if encoder.is_free and len(self._idle) < self._keep and not self._closed:
+            is_kept = encoder.is_free and not self._closed
+            if is_kept:
+                encoder.idle_since = time.monotonic()
                 self._idle.append(encoder)
-                return
-        _aside(lambda: self._dispose(encoder))
+        if is_kept:
+            self._end_surplus()
+        else:
+            _aside(lambda: self._dispose(encoder))
+
+    def _end_surplus(self) -> None:
+        with self._lock:
+            # The last one is taken first: whoever has been idle longest stands in front.
+            before = time.monotonic() - self._linger_seconds
+            more = self._idle[: max(0, len(self._idle) - self._keep)]
+            surplus = [encoder for encoder in more if encoder.idle_since <= before]
+            del self._idle[: len(surplus)]
+        if surplus:
+            _aside(lambda: self._end_all(surplus))
+
+    def _end_all(self, encoders: Iterable[_Encoder]) -> None:
+        for encoder in encoders:
+            self._end(encoder)
 
     def _dispose(self, encoder: _Encoder) -> None:
         self._end(encoder)
-        if not encoder.is_free and len(self._idle) < self._warm and not self._closed:
-            self._replace()
-
-    def _replace(self) -> None:
+        if len(self._idle) >= self._warm or self._closed:
+            return
         try:
             self._add(_Encoder())
         except OSError as exc:

@@ -17,6 +17,7 @@ from common.errors import MediaError
 from common.media.answers import Answers
 from common.media.compose import compose
 from common.media.decode import demux, opened
+from common.media.demuxer import decoded
 from common.media.job import Piece
 from common.media.pictures import PictureJob
 from common.media.timeline import frame_at, frames_in_range, wrapped_difference
@@ -170,11 +171,7 @@ def _decode(codec: str, packets: list[Packet], target: int) -> av.VideoFrame:
         if packet is not None:
             # A stamp of our own, so that a source that starts its time anew confuses nobody.
             packet.pts = packet.dts = index
-        try:
-            frames = decoder.decode(packet)
-        except av.error.InvalidDataError:
-            continue  # if it matters, the frame does not come
-        for frame in frames:
+        for frame in decoded(decoder, packet):
             if frame.pts == target and not frame.is_corrupt:
                 return frame  # type: ignore[no-any-return]
     raise MediaError("the frame cannot be decoded")

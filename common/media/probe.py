@@ -3,6 +3,7 @@
 Blocks on the disk and the CPU for some milliseconds; callers in an event loop use a thread.
 """
 
+import logging
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,10 +12,13 @@ import av
 from av.error import FFmpegError
 
 from common.errors import MediaError
+from common.media.demuxer import open_segment, packets_of, streams_of
 from common.media.smart.nal import is_idr, parameter_sets
 from common.media.smart.packets import VIDEO_TYPES, Unfit
 from common.media.smart.segment import load_picture
 from common.media.timeline import frame_rate, unwrap
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ def read_frames(path: Path) -> Frames:
     """
     try:
         segment = load_picture(path)
-    except (Unfit, OSError):
+    except Unfit:
         segment = None
     if segment is None or not len(segment):
         probed = probe(path)
@@ -96,22 +100,40 @@ def read_frames(path: Path) -> Frames:
 def probe(path: Path) -> Probe:
     """Read a segment's time stamps and parameters. Raises MediaError if it is no such file."""
     try:
-        with av.open(str(path), format="mpegts") as container:
-            return _probe(container, path.stat().st_size)
+        with open_segment(str(path)) as container:
+            return _probe(container, path)
     except (FFmpegError, OSError) as exc:
         # Without the path: clients read this.
         raise MediaError(f"{path.name} cannot be read: {exc.strerror}") from exc
 
 
-def _probe(container: "av.container.InputContainer", size_bytes: int) -> Probe:
-    video = next(iter(container.streams.video), None)
-    audio = next(iter(container.streams.audio), None)
+def first_key_frame(path: Path) -> int | None:
+    """The first frame, counted in order of display, with which a decoder can begin: any key frame,
+    also a mere recovery point. None where there is none, or nothing can be read.
+    """
+    stamps: list[int] = []
+    entry: int | None = None
+    try:
+        with open_segment(str(path)) as container:
+            video, _ = streams_of(container, path.name)
+            if video is None:
+                return 0
+            for packet in packets_of(container, video):
+                if packet.pts is not None:
+                    stamps.append(packet.pts)
+                    if packet.is_keyframe and entry is None:
+                        entry = len(stamps) - 1
+    except (FFmpegError, OSError, MediaError) as exc:
+        logger.info("%s cannot be read: %s", path.name, exc)
+        return None
+    return None if entry is None else in_order(stamps).index(unwrap(stamps)[entry])
+
+
+def _probe(container: "av.container.InputContainer", path: Path) -> Probe:
+    video, audio = streams_of(container, path.name)
     stamps: dict[int, list[int]] = {}
     begins_anew = video is None
-    wanted = [stream for stream in (video, audio) if stream is not None]
-    if not wanted:
-        raise MediaError("there is neither video nor audio in it")
-    for packet in container.demux(*wanted):
+    for packet in packets_of(container, video, audio):
         if packet.pts is not None:
             if (
                 video is not None
@@ -125,7 +147,7 @@ def _probe(container: "av.container.InputContainer", size_bytes: int) -> Probe:
         audio=_audio_parameters(audio) if audio is not None else None,
         video_pts=in_order(stamps.get(video.index, [])) if video is not None else (),
         audio_pts=in_order(stamps.get(audio.index, [])) if audio is not None else (),
-        size_bytes=size_bytes,
+        size_bytes=path.stat().st_size,
         reorder=reorder_depth(stamps.get(video.index, [])) if video is not None else 0,
         begins_anew=begins_anew,
     )

@@ -67,8 +67,10 @@ def frames_in_range(start: Micros, offsets: Stamps, span: TimeRange) -> list[int
     return np.flatnonzero(belongs(start, offsets, span)).tolist()
 
 
-def belongs(start: Micros, offsets: Stamps, span: TimeRange) -> "npt.NDArray[np.bool_]":
-    """For each frame whether it belongs to `span`; see `frames_in_range`."""
+def belongs(start: Micros | Ticks, offsets: Stamps, span: TimeRange) -> "npt.NDArray[np.bool_]":
+    """For each frame whether it belongs to `span`; see `frames_in_range`. Each may be of a segment
+    of its own.
+    """
     times = np.asarray(offsets, np.int64) * _NINTHS_PER_TICK + (start * _NINTHS + _BOUND_SLACK)
     inside: npt.NDArray[np.bool_] = (times >= span.start * _NINTHS) & (times < span.end * _NINTHS)
     return inside

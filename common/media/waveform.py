@@ -17,6 +17,7 @@ from av.error import FFmpegError
 from PIL import Image
 
 from common.media.answers import Answers
+from common.media.demuxer import decoded, open_segment, packets_of
 from common.media.encode import Samples
 from common.media.frame import encode_png
 from common.media.pictures import WaveformJob
@@ -105,24 +106,20 @@ class _Ear:
             yield wrapped_difference(pts, span.first_pts), rate, joined
 
     def _decode(self, data: bytes) -> Iterator[tuple[int, int, Samples]]:
-        with av.open(io.BytesIO(data), "r", format="mpegts") as container:
+        with open_segment(io.BytesIO(data)) as container:
             stream = next(iter(container.streams.audio), None)
             if stream is None:
                 return
             codec = stream.codec_context.name
             if self._decoder is None or self._decoder.name != codec:
                 self._decoder = CodecContext.create(codec, "r")
-            for packet in container.demux(stream):
-                if packet.size and packet.pts is not None:
+            for packet in packets_of(container, stream):
+                if packet.pts is not None:
                     yield from _samples(self._decoder, packet)
 
 
 def _samples(decoder: Any, packet: Any) -> Iterator[tuple[int, int, Samples]]:
-    try:
-        frames = decoder.decode(packet)
-    except av.error.InvalidDataError:
-        return
-    for frame in frames:
+    for frame in decoded(decoder, packet):
         for sound in _planar(frame):
             yield packet.pts, sound.sample_rate, sound.to_ndarray()
 

@@ -11,6 +11,11 @@ OSError if the job cannot be done; anything else is a bug, and ends the process.
 """
 
 import os
+
+_NICENESS = 10
+if __name__ == "__main__":
+    os.nice(_NICENESS)  # first of all: to load what follows takes half a second of a core
+
 import select
 import signal
 import sys
@@ -29,8 +34,6 @@ from common.media.smart import blended, edge
 from common.media.smart.blended import BlendJob, FadeJob
 from common.media.smart.edge import EdgeJob
 
-_NICENESS = 10
-
 Handler = Callable[[bytes, Answers], None]
 
 _HANDLERS: Mapping[str, Handler] = {
@@ -47,11 +50,10 @@ _HANDLERS: Mapping[str, Handler] = {
 def main() -> int:
     """Serve requests until there will be no more."""
     Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(_NICENESS)
     # A signal to the whole group is meant for the service, which ends us when it is done.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    av.logging.set_level(av.logging.ERROR)
+    let_libav_complain()
     # Whatever prints by mistake must not end up between the messages.
     pipe = open_answers(os.dup(1))
     os.dup2(2, 1)
@@ -61,6 +63,17 @@ def main() -> int:
         except EOFError:
             return 0
         _serve(_HANDLERS[kind], document, Answers(pipe))
+
+
+def let_libav_complain() -> None:
+    """Have errors written to standard error by libav itself.
+
+    PyAV would do so under the interpreter's lock. A thread of a decoder that has something to say
+    then waits for whoever holds that lock, who may be about to free the decoder, and waits for its
+    threads.
+    """
+    av.logging.restore_default_callback()
+    av.logging.set_libav_level(av.logging.ERROR)
 
 
 def _serve(handler: Handler, document: bytes, answers: Answers) -> None:

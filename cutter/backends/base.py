@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from common.media.plan import CutType
+from common.media.request import CutType
 from cutter.event import Event
 from cutter.job import Answer
 

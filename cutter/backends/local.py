@@ -27,7 +27,7 @@ from typing import Any
 
 from common.errors import ConfigError
 from common.files import sync
-from common.media.plan import CutType
+from common.media.request import CutType
 from cutter.backends.base import Upload
 from cutter.event import Event
 from cutter.job import Answer

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from tests.support.transport import AAC_SAMPLES, CLOCK_HZ, PACKET_BYTES, read_transport
-from tests.support.ts_mux import Adts, Layout, Multiplexer, Unit
+from tests.support.ts_mux import Adts, Layout, Multiplexer, Unit, crc32
 
 _LIKE_FFMPEG = Layout()
 _PAYLOAD_STARTS = 0x40
@@ -82,3 +82,12 @@ def change_clocks(packets: list[bytearray], change: Callable[[int, int], int | N
             packet[6:12] = b"\xff" * 6
         else:
             packet[6:12] = (changed << 15 | value & 0x7FFF).to_bytes(6, "big")
+
+
+def change_table(packet: bytearray, change: Callable[[bytes], bytes]) -> None:
+    """Change the program table in a packet: `change` gets its section without the CRC."""
+    length = int.from_bytes(packet[6:8], "big") & 0xFFF
+    section = bytearray(change(bytes(packet[5 : 8 + length - 4])))
+    section[1:3] = (0xB000 | len(section) + 4 - 3).to_bytes(2, "big")
+    section += crc32(bytes(section)).to_bytes(4, "big")
+    packet[5:] = section.ljust(PACKET_BYTES - 5, b"\xff")

@@ -11,8 +11,8 @@ from typing import Any
 
 import av
 from av.codec.context import CodecContext
-from av.error import InvalidDataError
 
+from common.media.demuxer import decoded
 from common.media.smart.adts import SAMPLES, AudioConfig, adts_header, layout_name
 from common.media.smart.sound import SourceSound
 from common.media.timeline import CLOCK_HZ
@@ -24,12 +24,12 @@ class SoundConverter:
     def __init__(self, target: AudioConfig) -> None:
         self._target = target
         self._decoder: Any = CodecContext.create("aac", "r")
-        layout = layout_name(target.channels)
-        self._resampler = av.AudioResampler(
-            format="fltp", layout=layout, rate=target.rate, frame_size=SAMPLES
-        )
+        self._layout = layout_name(target.channels)
+        self._resampler: av.AudioResampler | None = None
+        self._resampled: tuple[str, int] | None = None
+        """The layout and the rate that the resampler takes."""
         self._encoder: Any = CodecContext.create("aac", "w")
-        self._encoder.sample_rate, self._encoder.layout = target.rate, layout
+        self._encoder.sample_rate, self._encoder.layout = target.rate, self._layout
         self._encoder.format, self._encoder.time_base = "fltp", Fraction(1, target.rate)
 
     def convert(self, sound: SourceSound) -> SourceSound | None:
@@ -52,15 +52,20 @@ class SoundConverter:
         for time, (start, end) in zip(sound.times().tolist(), pairwise(sound.starts), strict=True):
             packet: av.Packet[Any] = av.Packet(sound.data[start:end])
             packet.pts, packet.time_base = time, Fraction(1, CLOCK_HZ)
-            for frame in self._decoded(packet):
+            for frame in decoded(self._decoder, packet):
                 # The decoder leaves the packet's clock on the frame.
                 frame.time_base = Fraction(1, CLOCK_HZ)
-                for piece in self._resampler.resample(frame):
+                for piece in self._resampler_of(frame).resample(frame):
                     yield from self._encoder.encode(piece)
 
-    def _decoded(self, packet: "av.Packet[Any]") -> "list[av.AudioFrame]":
-        try:
-            frames: list[av.AudioFrame] = self._decoder.decode(packet)
-        except InvalidDataError:
-            return []
-        return frames
+    def _resampler_of(self, frame: av.AudioFrame) -> av.AudioResampler:
+        """The one to go on with. Sound that changes once more needs another; the bit that the one
+        before still holds, less than a frame, is not heard.
+        """
+        kind = (frame.layout.name, frame.sample_rate)
+        if self._resampler is None or kind != self._resampled:
+            self._resampler = av.AudioResampler(
+                format="fltp", layout=self._layout, rate=self._target.rate, frame_size=SAMPLES
+            )
+            self._resampled = kind
+        return self._resampler

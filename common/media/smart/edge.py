@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Self
 
 import av
 from av.codec.context import CodecContext
-from av.error import InvalidDataError
 from av.video.frame import PictureType
 
 from common.errors import MediaError
 from common.media.answers import Answers
+from common.media.demuxer import decoded
 from common.media.smart.encoder import THREADS, encoded
 from common.media.smart.packets import HEVC, Tables
 from common.media.smart.segment import SourceSegment, load
@@ -124,28 +124,33 @@ def _wanted_frames(job: EdgeJob) -> "Iterator[tuple[int, av.VideoFrame]]":
     if job.sets:
         decoder.extradata = bytes.fromhex(job.sets)
     decoder.thread_count, decoder.thread_type = THREADS, "AUTO"
-    for source in job.sources:
-        segment = _load(source.path, job)
-        # What was recorded with errors is shown with them, as everywhere else.
-        lenient = lenient or (segment.damaged and not job.optional)
-        first = label - source.first
-        for unit in source.wanted:
-            numbers[first + unit] = len(numbers)
-        for unit in range(source.first, source.last):
-            packet: av.Packet[Any] = av.Packet(segment.unit_bytes(unit))
-            packet.pts = packet.dts = label
-            # What nothing refers to and nobody wants need not be decoded.
-            decoder.skip_frame = "DEFAULT" if label in numbers else "NONREF"
-            label += 1
-            _collect(decoder, packet, numbers, ready, lenient=lenient)
-            while following in ready:
-                yield following, ready.pop(following)
-                following += 1
-    _collect(decoder, None, numbers, ready, lenient=lenient)
-    missing = len(numbers) - following - len(ready)
-    if missing and not job.optional:
-        raise MediaError(f"{job.label}: {missing} frames cannot be decoded")
-    yield from sorted(ready.items())
+    try:
+        for source in job.sources:
+            segment = _load(source.path, job)
+            # What was recorded with errors is shown with them, as everywhere else.
+            lenient = lenient or (segment.damaged and not job.optional)
+            first = label - source.first
+            for unit in source.wanted:
+                numbers[first + unit] = len(numbers)
+            for unit in range(source.first, source.last):
+                packet: av.Packet[Any] = av.Packet(segment.unit_bytes(unit))
+                packet.pts = packet.dts = label
+                # What nothing refers to and nobody wants need not be decoded.
+                decoder.skip_frame = "DEFAULT" if label in numbers else "NONREF"
+                label += 1
+                _collect(decoder, packet, numbers, ready, lenient=lenient)
+                while following in ready:
+                    yield following, ready.pop(following)
+                    following += 1
+        _collect(decoder, None, numbers, ready, lenient=lenient)
+        missing = len(numbers) - following - len(ready)
+        if missing and not job.optional:
+            raise MediaError(f"{job.label}: {missing} frames cannot be decoded")
+        yield from sorted(ready.items())
+    finally:
+        # Threads that still decode need the interpreter's lock to give their packets back. Whoever
+        # frees the decoder has it, and waits for them.
+        decoder.flush_buffers()
 
 
 def _load(path: str, job: EdgeJob) -> SourceSegment:
@@ -163,11 +168,7 @@ def _collect(
     *,
     lenient: bool,
 ) -> None:
-    try:
-        frames = decoder.decode(packet)
-    except InvalidDataError:
-        return  # a damaged unit yields nothing, which the count shows
-    for frame in frames:
+    for frame in decoded(decoder, packet):
         number = numbers.get(frame.pts)
         if number is not None and (lenient or not frame.is_corrupt):
             ready[number] = frame

@@ -185,7 +185,8 @@ def _encoder(
     encoder.framerate, encoder.time_base = rate, 1 / rate
     encoder.color_range, encoder.colorspace = frame.color_range, frame.colorspace
     encoder.color_primaries, encoder.color_trc = frame.color_primaries, frame.color_trc
-    encoder.thread_count = THREADS
+    # Pictures side by side would take as long, and the first of them would come later.
+    encoder.thread_count, encoder.thread_type = THREADS, "SLICE"
     encoder.flags |= Flags.psnr
     encoder.max_b_frames = min(reorder, _MOST_B_FRAMES)
     own = f"{_COMMON}:bframes={encoder.max_b_frames}"

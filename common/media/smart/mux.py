@@ -19,6 +19,8 @@ from common.media.smart.packets import (
     ROOM,
     START,
     SYNC,
+    Bytes,
+    Ints,
 )
 
 VIDEO_PID = 0x100
@@ -136,19 +138,49 @@ def _padded(field: bytes, padding: int) -> bytes:
     return bytes((padding - 1, 0)) + b"\xff" * (padding - 2)
 
 
-def clock_packet(counter: int, clock: int) -> bytes:
-    """A packet of the video's PID with nothing but a clock reference. `counter` is that of the
-    packet before it: packets without a payload do not count.
+def clock_packets(counters: Ints, clocks: Ints) -> list[Packed]:
+    """Packets of the video's PID with nothing but a clock reference. `counters` are those of the
+    packets before them: packets without a payload do not count.
     """
-    return _CLOCK_HEADS[counter & COUNTER] + clock_field(clock) + _CLOCK_STUFFING
+    packets = np.tile(_CLOCK_PACKET, (len(clocks), 1))
+    packets[:, 3] |= (counters & COUNTER).astype(np.uint8)
+    data = packets.reshape(-1)
+    begins = np.arange(0, len(data), PACKET_BYTES)
+    write_clocks(data, begins + 6, clocks)
+    view = data.data
+    return [view[begin : begin + PACKET_BYTES] for begin in begins.tolist()]
 
 
-_CLOCK_HEADS = [
-    (SYNC << 24 | VIDEO_PID << 8 | ADAPTATION | counter).to_bytes(4, "big")
+_CLOCK_PACKET = np.frombuffer(
+    (SYNC << 24 | VIDEO_PID << 8 | ADAPTATION).to_bytes(4, "big")
     + bytes((ROOM - 1, 0x10))
-    for counter in range(16)
-]
-_CLOCK_STUFFING = b"\xff" * (ROOM - 8)
+    + b"\xff" * (ROOM - 2),
+    np.uint8,
+)
+
+
+# Time stamps (2.4.3.7) and clock references (2.4.3.5): how far each byte's bits are shifted, which
+# of them belong to the number, and which are always set.
+_STAMP = np.array(((30, 0x0E, 1), (23, 0xFF, 0), (15, 0xFE, 1), (8, 0xFF, 0), (0, 0xFE, 1))).T
+_REFERENCE = np.array(
+    ((32, 0xFF, 0), (24, 0xFF, 0), (16, 0xFF, 0), (8, 0xFF, 0), (0, 0x80, 0x7E), (0, 0, 0))
+).T
+
+
+def write_stamps(data: Bytes, at: Ints, prefix: "int | Ints", ticks: Ints) -> None:
+    """Write time stamps at these offsets, behind their four bits of prefix."""
+    _write(data, at, ticks << 1, _STAMP)
+    data[at] |= np.asarray(prefix << 4, np.uint8)
+
+
+def write_clocks(data: Bytes, at: Ints, ticks: Ints) -> None:
+    """Write clock references of whole ticks at these offsets."""
+    _write(data, at, ticks << 7, _REFERENCE)
+
+
+def _write(data: Bytes, at: Ints, numbers: Ints, form: Ints) -> None:
+    shift, mask, always = form
+    data[at[:, None] + np.arange(len(shift))] = (numbers[:, None] >> shift) & mask | always
 
 
 @lru_cache(maxsize=64)

@@ -20,8 +20,8 @@ from common.media.smart.packets import (
     ADAPTATION,
     COUNTER,
     PACKET_BYTES,
+    PAYLOAD,
     PID,
-    Bytes,
     Ints,
     Packets,
     payload_bytes,
@@ -104,7 +104,7 @@ class Muxer:
             )
             for unit, payload in rebuilt.items()
         }
-        inserted = self._inserted(dts, with_clock, counters.tolist())
+        inserted = self._inserted(dts, with_clock, counters)
         self._video_counter = int(counters[-1] + counts[-1]) & COUNTER
         return copied.assemble(inserted, replaced)
 
@@ -157,32 +157,28 @@ class Muxer:
         return sent
 
     def _inserted(
-        self, dts: Ints, with_clock: "npt.NDArray[np.bool_]", counters: list[int]
+        self, dts: Ints, own_clock: "npt.NDArray[np.bool_]", counters: Ints
     ) -> dict[int, list[Packed]]:
-        """What goes before which access unit: tables, sound, clock references."""
+        """What goes before which access unit: tables, clock references, sound."""
         times = dts.tolist()
-        inserted: dict[int, list[Packed]] = {}
-        for unit in due(times, self._tables_at, TABLES_EVERY):
-            inserted[unit] = [self._next_tables()]
-            if not with_clock[unit]:
-                # Whoever tunes in here finds the time too.
-                clock = times[unit] - CLOCK_LEAD
-                inserted[unit].append(mux.clock_packet(counters[unit] - 1, clock))
-                with_clock[unit] = True
-            self._tables_at = times[unit]
+        with_tables = due(times, self._tables_at, TABLES_EVERY)
+        with_clock = own_clock.copy()
+        with_clock[with_tables] = True  # whoever tunes in there finds the time too
+        present = np.flatnonzero(with_clock)
+        with_clock[due_beside(dts, self._clock_at, _CLOCK_EVERY, present)] = True
+        added = np.flatnonzero(with_clock & ~own_clock)
+        clocks = mux.clock_packets(counters[added] - 1, dts[added] - CLOCK_LEAD)
+        inserted: dict[int, list[Packed]] = {unit: [self._next_tables()] for unit in with_tables}
+        for unit, packet in zip(added.tolist(), clocks, strict=True):
+            inserted.setdefault(unit, []).append(packet)
         # Sound waits in the order of its time.
         count = sum(frames.pts < times[-1] for frames in self._waiting)
         ready, self._waiting = self._waiting[:count], self._waiting[count:]
         for frames, packets in zip(ready, self._audio_packets(ready), strict=True):
             inserted.setdefault(bisect_right(times, frames.pts), []).append(packets)
-        own = np.flatnonzero(with_clock)
-        for unit in due_beside(dts, self._clock_at, _CLOCK_EVERY, own):
-            clock = times[unit] - CLOCK_LEAD
-            inserted.setdefault(unit, []).append(mux.clock_packet(counters[unit] - 1, clock))
-            with_clock[unit] = True
-        clocks = np.flatnonzero(with_clock)
-        if len(clocks):
-            self._clock_at = times[int(clocks[-1])]
+        self._tables_at = times[with_tables[-1]] if with_tables else self._tables_at
+        last_clock = np.flatnonzero(with_clock)[-1:].tolist()
+        self._clock_at = times[last_clock[0]] if last_clock else self._clock_at
         return inserted
 
     def _before(self, dts: int) -> list[Packed]:
@@ -283,6 +279,7 @@ class CopiedUnits:
         begin = int(np.searchsorted(rows, units.row[first]))
         end = int(np.searchsorted(rows, units.row[last])) if last < len(units) else len(rows)
         self._rows: Ints = rows[begin:end]
+        self._span = slice(int(self._rows[0]), int(self._rows[-1]) + 1)
         self._begin: Ints = np.searchsorted(self._rows, self._starts)
         self.counts: Ints = np.diff(self._begin, append=len(self._rows))
         self._own = self.counts.copy()
@@ -307,9 +304,9 @@ class CopiedUnits:
         at = self._starts * PACKET_BYTES + self._payload
         roomy = self._has_dts | (self._header >= _HEADER_WITH_DTS)
         data = self._data
-        _write_stamps(data, at + 9, np.where(differs, 3, 2), pts)
+        mux.write_stamps(data, at + 9, np.where(differs, 3, 2), pts)
         written = differs & roomy
-        _write_stamps(data, at[written] + 14, 1, dts[written])
+        mux.write_stamps(data, at[written] + 14, 1, dts[written])
         data[at[written] + 7] |= 0xC0
         dropped = at[~differs & self._has_dts]
         if len(dropped):
@@ -318,24 +315,32 @@ class CopiedUnits:
         return np.flatnonzero(differs & ~roomy).tolist()
 
     def set_heads(self, counters: Ints) -> None:
-        """Give every packet its PID and its counter; `counters` has that of each unit's first."""
-        numbers = np.arange(len(self._rows), dtype=np.uint32)
-        shift = (counters - self._begin).astype(np.uint32)
-        same = (shift == shift[0]).all()  # unless units have been rebuilt
-        numbers += shift[0] if same else np.repeat(shift, self._own)
+        """Give every packet its PID and its counter; `counters` has that of each unit's first.
+
+        Packets of other streams that lie between them are spoiled: nobody sends them.
+        """
+        heads = self._packets.heads[self._span]
+        numbers = heads.copy()
+        # They count on from where a segment begins, or from behind a unit that was rebuilt.
+        shift = (counters - self._packets.heads[self._starts]) & COUNTER
+        changes = [0, *(np.flatnonzero(np.diff(shift)) + 1).tolist()]
+        edges = [*(self._starts[changes] - self._span.start).tolist(), len(heads)]
+        for unit, (begin, end) in zip(changes, pairwise(edges), strict=True):
+            numbers[begin:end] += np.uint32(shift[unit])
         numbers &= COUNTER
-        heads = self._packets.heads[self._rows]
-        heads &= ~np.uint32(PID | COUNTER)
-        heads |= numbers
-        heads |= np.uint32(mux.VIDEO_PID << 8)
-        self._packets.words[self._rows, 0] = heads.byteswap()
+        numbers |= heads & ~np.uint32(PID | COUNTER)
+        numbers |= np.uint32(mux.VIDEO_PID << 8)
+        self._packets.words[self._span, 0] = numbers.byteswap()
 
     def set_clocks(self, clocks: Ints) -> "npt.NDArray[np.bool_]":
         """Write the clock references that begin units, and make all other optional fields stuffing.
 
         Returns which units have one.
         """
-        with_field = self._rows[(self._packets.heads[self._rows] & ADAPTATION) != 0]
+        heads = self._packets.heads
+        with_field = np.flatnonzero((heads[self._span] & ADAPTATION) != 0) + self._span.start
+        kind = np.uint32(PID | PAYLOAD)
+        with_field = with_field[heads[with_field] & kind == heads[self._starts[0]] & kind]
         length, flags = self._table[with_field, 4], self._table[with_field, 5]
         # Stuffing alone has no flags, and most packets with a field have nothing else.
         used = (length > 0) & (flags != 0)
@@ -346,7 +351,7 @@ class CopiedUnits:
         for row in rows[~plain].tolist():
             self._table[row, 6 : 5 + self._table[row, 4]] = 0xFF
         at = rows[timed] * PACKET_BYTES + 6
-        _write_clocks(self._data, at, clocks[unit[timed]])
+        mux.write_clocks(self._data, at, clocks[unit[timed]])
         self._table[rows, 5] = flags & (_ENTRY | _PRIORITY) | np.where(timed, _CLOCK, 0)
         with_clock = np.zeros(len(self._starts), np.bool_)
         with_clock[unit[timed]] = True
@@ -356,47 +361,34 @@ class CopiedUnits:
         self, inserted: dict[int, list[Packed]], replaced: dict[int, bytes]
     ) -> list[Packed]:
         """The packets, with what is `inserted` before units and `replaced` instead of them."""
-        begin = self._begin.tolist()
-        ends = {unit: begin[unit] + int(self._own[unit]) for unit in replaced}
-        at_unit = {begin[unit]: unit for unit in inserted.keys() | replaced.keys()}
-        breaks = (np.flatnonzero(np.diff(self._rows) != 1) + 1).tolist()
-        edges = sorted({0, *breaks, *at_unit, *ends.values()} - {len(self._rows)})
-        rows = self._rows[edges].tolist()
-        edges.append(len(self._rows))
-        view = memoryview(self._packets.data)
+        units = sorted(inserted.keys() | replaced.keys())
+        begins = self._begin[units]
+        lengths = [int(self._own[unit]) if unit in replaced else 0 for unit in units]
+        ends = begins + np.array(lengths, np.int64)
+        # A piece ends where packets of other streams follow, or where something is put between.
+        parted = np.empty(len(self._rows) + 1, np.bool_)
+        parted[1:-1] = np.diff(self._rows) != 1
+        parted[begins] = parted[ends] = parted[0] = parted[-1] = True
+        edges = np.flatnonzero(parted)
+        pieces = self._pieces(edges)
         sent: list[Packed] = []
-        skip_to = 0
-        for row, (index, until) in zip(rows, pairwise(edges), strict=True):
-            unit = at_unit.get(index)
-            if unit is not None:
-                sent += inserted.get(unit, ())
-                if unit in replaced:
-                    sent.append(replaced[unit])
-                    skip_to = ends[unit]
-            if index >= skip_to:
-                sent.append(view[row * PACKET_BYTES : (row + until - index) * PACKET_BYTES])
-        return sent
+        done = 0
+        for unit, begin, end in zip(
+            units,
+            np.searchsorted(edges, begins).tolist(),
+            np.searchsorted(edges, ends).tolist(),
+            strict=True,
+        ):
+            sent += pieces[done:begin]
+            sent += inserted.get(unit, ())
+            if unit in replaced:
+                sent.append(replaced[unit])
+            done = end
+        return sent + pieces[done:]
 
-
-# Time stamps (2.4.3.7) and clock references (2.4.3.5): how far each byte's bits are shifted, which
-# of them belong to the number, and which are always set.
-_STAMP = np.array(((30, 0x0E, 1), (23, 0xFF, 0), (15, 0xFE, 1), (8, 0xFF, 0), (0, 0xFE, 1))).T
-_REFERENCE = np.array(
-    ((32, 0xFF, 0), (24, 0xFF, 0), (16, 0xFF, 0), (8, 0xFF, 0), (0, 0x80, 0x7E), (0, 0, 0))
-).T
-
-
-def _write_stamps(data: Bytes, at: Ints, prefix: "int | Ints", ticks: Ints) -> None:
-    """Write time stamps at these offsets."""
-    _write(data, at, ticks << 1, _STAMP)
-    data[at] |= np.asarray(prefix << 4, np.uint8)
-
-
-def _write_clocks(data: Bytes, at: Ints, ticks: Ints) -> None:
-    """Write clock references of whole ticks at these offsets."""
-    _write(data, at, ticks << 7, _REFERENCE)
-
-
-def _write(data: Bytes, at: Ints, numbers: Ints, form: Ints) -> None:
-    shift, mask, always = form
-    data[at[:, None] + np.arange(len(shift))] = (numbers[:, None] >> shift) & mask | always
+    def _pieces(self, edges: Ints) -> list[memoryview]:
+        """The packets between each two of these edges, which stand one behind the other."""
+        view = memoryview(self._packets.data)
+        begins = self._rows[edges[:-1]] * PACKET_BYTES
+        ends = begins + np.diff(edges) * PACKET_BYTES
+        return [view[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]

@@ -12,6 +12,7 @@ import numpy as np
 from common.errors import MediaError
 from common.media.encode import TS_FIRST_PTS
 from common.media.smart.adts import AudioConfig
+from common.media.smart.batch import Batch
 from common.media.smart.blended import FadeJob
 from common.media.smart.convert import SoundConverter
 from common.media.smart.mux import Packed
@@ -22,7 +23,7 @@ from common.media.smart.segment import SourceSegment
 from common.media.smart.silence import silent_frame
 from common.media.smart.sound import SoundTrack, SourceSound
 from common.media.smart.tasks import EncodeTask, Tasks
-from common.media.smart.walk import Blend, Copy, Encode, Source, Step, Visit
+from common.media.smart.walk import Blend, Copy, Encode, Source, Step, Visit, walk_apart
 from common.media.timeline import CLOCK_HZ, Grid, Placement
 from common.threads import in_thread
 
@@ -172,10 +173,14 @@ class Output:
     # Units
 
     def _send_copy(self, step: Copy, muxer: Muxer) -> Iterator[list[Packed]]:
-        segment = step.visit.segment
+        segment, batch, decoded = step.visit.segment, step.visit.batch, self._decoded
         slots, pts = self._slots(step.visit, segment.pts[step.first : step.last])
         dts = self._dts(slots) if slots is not None else None
         if dts is None or (dts > pts).any() or (self._misfit and not _stands_alone(step)):
+            if batch is not None:
+                self._decoded = decoded
+                yield from self._send_apart(step, batch, muxer)
+                return
             logger.warning("%s is encoded: it does not fit as it is", _name(step.visit))
             self._tasks.count_fallback("misfit")
             self._misfit = True
@@ -185,6 +190,13 @@ class Output:
         self._last_dts = int(dts[-1])
         self.frames += len(pts)
         yield _copied(muxer, step, pts, dts)
+
+    def _send_apart(self, step: Copy, batch: Batch, muxer: Muxer) -> Iterator[list[Packed]]:
+        """Not all segments of a batch fit: each is looked at by itself."""
+        for single in walk_apart(step, batch):
+            if isinstance(single, Copy):
+                self._places[single.visit] = self._places[step.visit]
+                yield from self._send_copy(single, muxer)
 
     def _slots(self, visit: Visit, stamps: Ints) -> tuple[Ints | None, Ints]:
         """The slots and output times of frames; None instead of slots if one has none."""
@@ -226,6 +238,7 @@ class Output:
         if task is None or kept.frames < step.frames:
             if task is not None:
                 task.kill()
+                self._tasks.finished(task)
             task = self._tasks.start(encode_job(kept, self._reorder))
         slots = np.concatenate(
             [
@@ -343,9 +356,11 @@ def _instead(step: Copy) -> Encode:
     visit = step.visit
     units = np.arange(step.first, step.last)
     wanted = tuple(units[np.argsort(visit.segment.pts[units])].tolist())
-    first = step.context[-1].first if step.context else step.first
-    here = Source(path=visit.piece.path, first=first, last=step.last, wanted=wanted, visit=visit)
-    return Encode(sources=[*step.context[:-1], here])
+    here = Source(
+        path=visit.piece.path, first=step.first, last=step.last, wanted=wanted, visit=visit
+    )
+    context = () if visit.segment.is_idr(step.first) else step.context
+    return Encode(sources=[*context, here])
 
 
 def _name(visit: Visit) -> str:

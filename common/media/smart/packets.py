@@ -8,6 +8,7 @@ transport packet, counters have no gap. A segment of which that is not true rais
 demuxed instead.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -86,17 +87,20 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """One segment's packets. `words` is a view of `data` as (packets, 47) big-endian words."""
+    """One segment's packets. `words` is a view of `data` as (packets, 47) big-endian words, `heads`
+    are the first of each packet as they were read, in the machine's own byte order.
+    """
 
     data: memoryview
     words: Words
     heads: Words
-    """The first word of each packet, in the machine's own byte order."""
     tables: Tables
     rows: Ints
     """The packets of the video that have a payload."""
     units: Units
     audio_rows: Ints
+    begins: Ints
+    """The packets that segments begin with: the first, and others if several were parsed as one."""
 
     @property
     def table(self) -> Bytes:
@@ -126,10 +130,11 @@ def payload_bytes(data: memoryview, heads: Words, rows: Ints) -> bytes:
     return b"".join(pieces)
 
 
-def parse(data: memoryview, known: Tables | None = None) -> Packets:
+def parse(data: memoryview, known: Tables | None = None, begins: Sequence[int] = (0,)) -> Packets:
     """Parse a segment. `known` are the tables to go by where it has none of its own.
 
-    Raises Unfit.
+    `data` may be several segments in a row that have the same tables; they begin with the packets
+    `begins`. Raises Unfit.
     """
     if not data or len(data) % PACKET_BYTES:
         raise Unfit(f"{len(data)} bytes are not a whole number of packets")
@@ -137,47 +142,43 @@ def parse(data: memoryview, known: Tables | None = None) -> Packets:
     heads = words[:, 0].byteswap()
     if ((heads & _CHECKED) != _SOUND).any():
         raise Damaged("a packet is damaged or scrambled")
-    pids: Words = heads & np.uint32(PID)
-    tables = _tables(data, heads, pids) or known
+    starts = np.flatnonzero((heads & START) != 0)
+    tables = _tables(data, heads, starts) or known
     if tables is None or not (tables.video_pid or tables.audio_pid):
         raise Unfit("it has no program tables")
-    rows, units = _video(data, heads, tables)
-    audio_rows = (
-        _with_payload(heads, tables.audio_pid) if tables.audio_pid else np.empty(0, np.int64)
-    )
-    _check_counters(heads[audio_rows])
-    return Packets(data, words, heads, tables, rows, units, audio_rows)
-
-
-def _with_payload(heads: Words, pid: int) -> Ints:
-    return np.flatnonzero((heads & (PID | PAYLOAD)) == (pid << 8 | PAYLOAD))
-
-
-def _video(data: memoryview, heads: Words, tables: Tables) -> tuple[Ints, Units]:
-    if not tables.video_pid:
-        nothing = np.empty(0, np.int64)
-        return nothing, Units(
-            row=nothing,
-            payload=nothing,
-            pts=nothing,
-            dts=nothing,
-            has_dts=np.empty(0, np.bool_),
-            header=nothing,
-        )
-    rows = _with_payload(heads, tables.video_pid)
-    of_video = heads[rows]
-    _check_counters(of_video)
-    starts = rows[(of_video & START) != 0]
-    if not len(starts) or starts[0] != rows[0]:
+    segments = np.array(begins, np.int64)
+    kinds = heads & np.uint32(PID | PAYLOAD)
+    rows = _with_payload(heads, kinds, tables.video_pid, segments)
+    starts = starts[kinds[starts] == _kind(tables.video_pid)]
+    if tables.video_pid and not _all_begin(heads, rows, segments):
         raise Unfit("its video does not begin with an access unit")
-    return rows, _units(np.frombuffer(data, np.uint8), heads, starts)
+    units = _units(np.frombuffer(data, np.uint8), heads, starts)
+    audio_rows = _with_payload(heads, kinds, tables.audio_pid, segments)
+    return Packets(data, words, heads, tables, rows, units, audio_rows, segments)
 
 
-def _check_counters(heads: Words) -> None:
-    """Raises Unfit where a packet is missing (2.4.3.3; only packets with a payload count)."""
-    counters = heads & COUNTER
-    if len(counters) > 1 and (((counters[1:] - counters[:-1]) & COUNTER) != 1).any():
+def _kind(pid: int) -> int:
+    """PID and PAYLOAD as they are in a stream's packets with a payload; in none if `pid` is 0."""
+    return pid << 8 | PAYLOAD if pid else SYNC
+
+
+def _with_payload(heads: Words, kinds: Words, pid: int, segments: Ints) -> Ints:
+    """The packets of a stream that have a payload. Raises Damaged where one is missing (2.4.3.3).
+
+    Only they are counted, in each segment anew.
+    """
+    rows = np.flatnonzero(kinds == _kind(pid))
+    counters = heads[rows]
+    jumps = np.flatnonzero((counters[1:] - counters[:-1] & COUNTER) != 1) + 1
+    if len(jumps) and not np.isin(jumps, np.searchsorted(rows, segments)).all():
         raise Damaged("packets are missing, or doubled")
+    return rows
+
+
+def _all_begin(heads: Words, rows: Ints, segments: Ints) -> bool:
+    """Whether the first of these packets in each segment begins something."""
+    firsts = np.searchsorted(rows, segments)
+    return firsts[-1] < len(rows) and bool((heads[rows[firsts]] & START).all())
 
 
 def _units(data: Bytes, heads: Words, starts: Ints) -> Units:
@@ -218,22 +219,23 @@ def _stamps(fields: Ints) -> Ints:
     )
 
 
-def _tables(data: memoryview, heads: Words, pids: Words) -> Tables | None:
-    """PAT and PMT of the segment; None if it has none. Raises Unfit where they change."""
-    pat = _one_content(data, heads, pids, 0)
+def _tables(data: memoryview, heads: Words, starts: Ints) -> Tables | None:
+    """PAT and PMT, which are among the packets `starts`; None if there are none. Raises Unfit where
+    they change.
+    """
+    pat = _one_content(data, heads, starts, 0)
     if pat is None:
         return None
-    pmt_pid = _pmt_pid(pat)
-    pmt = _one_content(data, heads, pids, pmt_pid)
+    pmt = _one_content(data, heads, starts, _pmt_pid(pat))
     return None if pmt is None else _streams(pmt)
 
 
-def _one_content(data: memoryview, heads: Words, pids: Words, pid: int) -> bytes | None:
+def _one_content(data: memoryview, heads: Words, starts: Ints, pid: int) -> bytes | None:
     """The packet of this PID from its payload on. Raises Unfit if there are different ones."""
-    rows = np.flatnonzero(pids == pid << 8)
+    rows = starts[(heads[starts] & PID) == pid << 8]
     if not len(rows):
         return None
-    if (heads[rows] & (START | ADAPTATION) != START).any():
+    if (heads[rows] & ADAPTATION).any():
         raise Unfit("a program table is spread over packets")
     contents: Bytes = np.frombuffer(data, np.uint8).reshape(-1, PACKET_BYTES)[rows, 4:]
     if (contents != contents[0]).any():

@@ -96,7 +96,7 @@ class Sections:
             yield self._section(pieces, begins=True)
 
     def _section(self, pieces: Sequence[Piece], *, begins: bool) -> Section:
-        steps = walk(visits(pieces, Reader(pieces)))
+        steps = walk(visits(Reader(pieces)))
         return self._new(steps, begins=begins, short=len(pieces) <= _SHORT_SEGMENTS)
 
     def _new(self, steps: Iterator[Step], *, begins: bool, short: bool) -> Section:

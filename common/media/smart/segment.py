@@ -1,7 +1,7 @@
 """One segment as a smart cut sees it: access units, sound, and which of them can be copied how."""
 
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -9,9 +9,11 @@ from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.error import FFmpegError
 
 from common.errors import BadSegmentName, MediaError
+from common.media.demuxer import open_segment, packets_of, streams_of
 from common.media.smart.adts import SAMPLES, config_of, frame_starts
 from common.media.smart.nal import has_slice, is_idr, parameter_sets
 from common.media.smart.packets import (
@@ -29,7 +31,7 @@ from common.media.smart.packets import (
 from common.media.smart.sound import SourceSound, read_sound
 from common.media.timeline import CLOCK_HZ, frame_rate, wrapped_difference
 from common.segments.path import Segment, SegmentType, hash_bytes, parse_name
-from common.times import SECOND
+from common.times import SECOND, Micros
 
 _HEAD_PACKETS = 2
 _FALLBACK_RATE = Fraction(30)  # of a segment with a single frame
@@ -71,13 +73,16 @@ class SourceSegment:
     @cached_property
     def begins_anew(self) -> bool:
         """Whether the first unit is an IDR picture."""
-        return len(self) > 0 and is_idr(self._unit_head(0), self.tables.video_type)
+        return len(self) > 0 and self.is_idr(0)
 
     @cached_property
     def idr_units(self) -> list[int]:
         """Which units are IDR pictures."""
-        kind = self.tables.video_type
-        return [unit for unit in range(len(self)) if is_idr(self._unit_head(unit), kind)]
+        return [unit for unit in range(len(self)) if self.is_idr(unit)]
+
+    def is_idr(self, unit: int) -> bool:
+        """Whether an access unit is an IDR picture."""
+        return is_idr(self._unit_head(unit), self.tables.video_type)
 
     def sets_of(self, unit: int) -> bytes:
         """The parameter sets that an access unit carries."""
@@ -125,7 +130,7 @@ def load_usual(path: Path, data: memoryview, known: Tables | None) -> SourceSegm
     Raises Unfit where more than that may be needed.
     """
     packets = parse(data, known)
-    segment = _in_place(packets, read_sound(packets))
+    segment = in_place(packets, read_sound(packets))
     if _is_odd(path, segment):
         raise Unfit(f"{path.name} is unlike most")
     return segment
@@ -133,27 +138,54 @@ def load_usual(path: Path, data: memoryview, known: Tables | None) -> SourceSegm
 
 def read(path: Path) -> memoryview:
     """A segment's content, to be written to. Blocks. Raises MediaError if it has gone."""
+    content = new_memory(size_of(path))
+    read_into(content, path)
+    return content
+
+
+def new_memory(size: int) -> memoryview:
+    """So many bytes, whatever is in them; a bytearray would be filled with zeros first."""
+    return np.empty(size, np.uint8).data
+
+
+def size_of(path: Path) -> int:
+    """A segment's size in bytes. Raises MediaError if it has gone."""
+    with _readable(path):
+        return path.stat().st_size
+
+
+def read_into(content: memoryview, path: Path) -> None:
+    """Read a segment of this size. Blocks. Raises MediaError if it has gone."""
+    with _readable(path), path.open("rb", buffering=0) as file:
+        if file.readinto(content) != len(content):
+            raise MediaError(f"{path.name} has changed, as segments never do")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Name the segment if its reading fails."""
     try:
-        return _read(path)
+        yield
     except OSError as exc:
         problem = "is gone" if isinstance(exc, FileNotFoundError) else "cannot be read"
         raise MediaError(f"{path.name} {problem}") from exc
 
 
 def load_picture(path: Path) -> SourceSegment:
-    """The same without sound, and quicker. Raises Unfit if it is not simple, and OSError."""
-    return _in_place(parse(_read(path)), None)
+    """The same without sound, and quicker. Raises Unfit if it is not simple."""
+    return in_place(parse(read(path)), None)
 
 
 def _parsed(path: Path, data: memoryview, known: Tables | None) -> SourceSegment:
     try:
         packets = parse(data, known)
-        return _in_place(packets, read_sound(packets))
+        return in_place(packets, read_sound(packets))
     except Unfit as exc:
         return replace(_demuxed(path), damaged=isinstance(exc, Damaged))
 
 
-def _in_place(packets: Packets, sound: SourceSound | None) -> SourceSegment:
+def in_place(packets: Packets, sound: SourceSound | None) -> SourceSegment:
+    """A segment whose units can be copied as they stand there."""
     return SourceSegment(
         tables=packets.tables,
         pts=_unwrapped(packets.units.pts, packets.units.pts),
@@ -166,13 +198,23 @@ def _in_place(packets: Packets, sound: SourceSound | None) -> SourceSegment:
 
 def _is_odd(path: Path, segment: SourceSegment) -> bool:
     """Whether a segment is unlike most: not simple, or not as long as its name says."""
-    named, count = _named(path), len(segment.shown)
-    if named is None:
+    duration, shown = named_duration(path), segment.shown
+    if duration is None:
         return False
-    if segment.packets is None or count < 2:
+    if segment.packets is None or len(shown) < 2:
         return True
-    length = float(segment.shown[-1] - segment.shown[0]) * count / (count - 1)
-    return abs(length - named.duration * CLOCK_HZ / SECOND) * count > 1.5 * length
+    span, count = np.array([shown[-1] - shown[0]]), np.array([len(shown)])
+    return bool(are_unlike_names(span, count, np.array([duration])).any())
+
+
+def are_unlike_names(spans: Ints, counts: Ints, durations: Ints) -> npt.NDArray[np.bool_]:
+    """Which segments are longer or shorter than their names say, by more than one and a half
+    frames. Each shows `counts` frames, the last of them `spans` ticks after the first; `durations`
+    are microseconds.
+    """
+    steps = spans / (counts - 1)
+    off: npt.NDArray[np.float64] = np.abs(steps * counts - durations * (CLOCK_HZ / SECOND))
+    return off > 1.5 * steps
 
 
 def _is_as_recorded(path: Path, data: memoryview) -> bool:
@@ -183,6 +225,12 @@ def _is_as_recorded(path: Path, data: memoryview) -> bool:
     return named is None or named.type is SegmentType.TEMP or named.hash == hash_bytes(data)
 
 
+def named_duration(path: Path) -> Micros | None:
+    """How long a segment is by its name; None where it is no recorded segment's."""
+    named = _named(path)
+    return named.duration if named is not None else None
+
+
 def _named(path: Path) -> Segment | None:
     """What the file's name says; None where it is no recorded segment's."""
     try:
@@ -190,13 +238,6 @@ def _named(path: Path) -> Segment | None:
     except BadSegmentName:
         return None
     return named if isinstance(named, Segment) else None
-
-
-def _read(path: Path) -> memoryview:
-    with path.open("rb", buffering=0) as file:
-        # Not a bytearray, which would be filled with zeros first.
-        data = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data
-        return data[: file.readinto(data) or 0]
 
 
 def _unwrapped(stamps: Ints, pts: Ints) -> Ints:
@@ -209,24 +250,21 @@ def _unwrapped(stamps: Ints, pts: Ints) -> Ints:
 def _demuxed(path: Path) -> SourceSegment:
     """The slow way, for what is not simple. Raises MediaError if that does not help either."""
     try:
-        with av.open(str(path), format="mpegts") as container:
+        with open_segment(str(path)) as container:
             return _from_container(container, path.name)
-    # PyAV raises IndexError for a stream that turns up after the file's beginning.
-    except (FFmpegError, IndexError, Unfit) as exc:
+    except (FFmpegError, Unfit) as exc:
         raise MediaError(f"{path.name} cannot be read") from exc
 
 
 def _from_container(container: "av.container.InputContainer", name: str) -> SourceSegment:
-    video = next(iter(container.streams.video), None)
-    audio = next(iter(container.streams.audio), None)
+    video, audio = streams_of(container, name)
     kinds = (VIDEO_TYPES.get(video.codec_context.name, 0) if video else 0, ADTS if audio else 0)
-    if (video and not kinds[0]) or not (video or audio):
+    if video and not kinds[0]:
         raise MediaError(f"{name} holds no H.264, HEVC or AAC")
     units: list[tuple[int, int, bytes]] = []
     sound: list[tuple[int, bytes]] = []
-    streams = [stream for stream in (video, audio) if stream is not None]
-    for packet in container.demux(*streams):
-        if packet.pts is None or not packet.size:
+    for packet in packets_of(container, video, audio):
+        if packet.pts is None:
             continue
         if video is not None and packet.stream_index == video.index:
             dts = packet.pts if packet.dts is None else packet.dts

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
+from typing import Self
 
 import numpy as np
 
@@ -66,9 +67,11 @@ class SourceSound:
 
 
 def read_sound(packets: Packets) -> SourceSound | None:
-    """The segment's sound, None if it has none. Raises Unfit if it can't be told apart."""
+    """The segment's sound, None if it has none. Raises Unfit if it can't be told apart, or if that
+    of several segments is not one.
+    """
     heads = packets.heads[packets.audio_rows]
-    begins = np.flatnonzero(heads & START)
+    begins = np.flatnonzero((heads & START) != 0)
     if not len(begins):
         return None
     heads, rows = heads[begins[0] :], packets.audio_rows[begins[0] :]
@@ -76,19 +79,50 @@ def read_sound(packets: Packets) -> SourceSound | None:
     starts = frame_starts(data)
     if len(starts) < 2 or not stamps:
         return None
+    config = config_of(data)
+    firsts = np.searchsorted(rows, packets.begins[1:])
+    for first in firsts[firsts < len(rows)].tolist():
+        _check_goes_on(first, data, starts, stamps, config)
     # A PES packet's stamp is for the first frame that begins in it (2.4.3.7, PTS).
-    pts_of = [(bisect_left(starts, offset), pts) for offset, pts in stamps]
-    return SourceSound(config_of(data), data, starts, pts_of)
+    pts_of = [(bisect_left(starts, stamp.offset), stamp.pts) for stamp in stamps]
+    return SourceSound(config, data, starts, pts_of)
 
 
-def _joined(heads: Words, bodies: Bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """What packets carry without any header, and each time stamp with its offset there. `bodies`
-    are the packets behind their heads; most of them have nothing else to skip.
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """A PES packet with a time stamp: the packet that it begins in, and where its content stands in
+    all that was joined.
+    """
+
+    row: int
+    offset: int
+    pts: int
+
+
+def _check_goes_on(
+    first: int, data: bytes, starts: list[int], stamps: Sequence[_Stamp], config: AudioConfig
+) -> None:
+    """Raises Unfit unless a segment whose sound begins with this packet goes on as those before."""
+    at = bisect_left(stamps, first, key=lambda stamp: stamp.row)
+    if at == len(stamps) or stamps[at].row != first:
+        raise Unfit("the sound of a segment begins in the middle")
+    offset = stamps[at].offset
+    frame = bisect_left(starts, offset)
+    # The last of `starts` is where the last frame ends.
+    if frame >= len(starts) - 1 or starts[frame] != offset:
+        raise Unfit("an AAC frame reaches into the next segment")
+    if config_of(data[offset : starts[frame + 1]]) != config:
+        raise Unfit("the sound changes from one segment to the next")
+
+
+def _joined(heads: Words, bodies: Bytes) -> tuple[bytes, list[_Stamp]]:
+    """What packets carry without any header. `bodies` are the packets behind their heads; most of
+    them have nothing else to skip.
     """
     flat = memoryview(bodies.tobytes())
-    marked = np.flatnonzero(heads & (START | ADAPTATION))
+    marked = np.flatnonzero((heads & (START | ADAPTATION)) != 0)
     pieces: list[memoryview] = []
-    stamps: list[tuple[int, int]] = []
+    stamps: list[_Stamp] = []
     size = used = 0
     for row, head, field in zip(
         marked.tolist(), heads[marked].tolist(), bodies[marked, 0].tolist(), strict=True
@@ -100,7 +134,7 @@ def _joined(heads: Words, bodies: Bytes) -> tuple[bytes, list[tuple[int, int]]]:
         if head & START:
             pts, header = _pes_header(flat[used : at + ROOM])
             if pts is not None:
-                stamps.append((size, pts))
+                stamps.append(_Stamp(row, size, pts))
             used += header
     pieces.append(flat[used:])
     return b"".join(pieces), stamps
@@ -151,12 +185,35 @@ class _Stretch:
             _Held(time, data[start:end]) for time, (start, end) in zip(times, edges, strict=True)
         ]
 
-    def pop_data(self, count: int) -> list[bytes]:
+    def pop_run(self, count: int) -> "_Run":
         """The same without their times."""
         begin, self._at = self._at, self._at + count
-        data = self._sound.data
-        edges = pairwise(self._sound.starts[begin : self._at + 1])
-        return [data[start:end] for start, end in edges]
+        return _Run(self._sound.data, self._sound.starts[begin : self._at + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Frames that stand one behind the other in `data`; `starts` as those of a segment's sound."""
+
+    data: bytes
+    starts: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @classmethod
+    def of(cls, frame: bytes) -> Self:
+        """A single frame."""
+        return cls(frame, (0, len(frame)))
+
+    @classmethod
+    def joined(cls, runs: "Sequence[_Run]") -> "_Run":
+        """One behind the other."""
+        if len(runs) == 1:
+            return runs[0]
+        sizes = chain.from_iterable(np.diff(run.starts).tolist() for run in runs)
+        data = b"".join(run.data[run.starts[0] : run.starts[-1]] for run in runs)
+        return cls(data, [0, *accumulate(sizes)])
 
 
 class SoundTrack:
@@ -202,19 +259,19 @@ class SoundTrack:
         `final` says that nothing more comes for this run: what is missing is silent.
         """
         end = max(self._slot, self._slots_before(until))
-        taken: list[bytes] = []
+        taken: list[_Run] = []
         first = self._slot
         while self._slot < end:
-            frames = self._ready(end - self._slot) or self._next(final=final)
-            if not frames:
+            run = self._ready(end - self._slot) or self._next(final=final)
+            if run is None:
                 break
-            taken += frames
-            self._slot += len(frames)
+            taken.append(run)
+            self._slot += len(run)
         return self._grouped(first, taken)
 
     def put(self, frames: Iterable[bytes]) -> list[AudioFrames]:
         """Fill the next slots with frames that were encoded for them."""
-        taken = list(frames)
+        taken = [_Run.of(frame) for frame in frames]
         first, self._slot = self._slot, self._slot + len(taken)
         return self._grouped(first, taken)
 
@@ -229,19 +286,19 @@ class SoundTrack:
         limit = ticks * self.config.rate - self._first
         return (2 * limit + self._step - 1) // (2 * self._step)
 
-    def _ready(self, most: int) -> list[bytes]:
+    def _ready(self, most: int) -> _Run | None:
         """Frames for the next slots, where a stretch goes on as it should: nearly everywhere."""
         if not self._running or self._held or not self._stretches:
-            return []
+            return None
         stretch = self._stretches[0]
         wanted = self._first + (self._slot + np.arange(most)) * self._step
-        frames = stretch.pop_data(stretch.in_time(wanted, self._allowed))
+        run = stretch.pop_run(stretch.in_time(wanted, self._allowed))
         if not stretch:
             self._stretches.popleft()
-        return frames
+        return run or None
 
-    def _next(self, *, final: bool) -> list[bytes]:
-        """The frame for the next slot; none if it may still come."""
+    def _next(self, *, final: bool) -> _Run | None:
+        """The frame for the next slot; None if it may still come."""
         wanted = self._first + self._slot * self._step
         held = self._held
         if not self._running:
@@ -249,16 +306,16 @@ class SoundTrack:
             while self._hold(2) and abs(held[1].time - wanted) <= abs(held[0].time - wanted):
                 held.pop(0)
             if not self._hold(2) and not final:
-                return []
+                return None
         while self._hold(1) and held[0].time < wanted - self._allowed:
             held.pop(0)
         if self._hold(1) and held[0].time <= wanted + self._allowed:
             self._running = True
-            return [held.pop(0).data]
+            return _Run.of(held.pop(0).data)
         if not held and not final:
-            return []
+            return None
         self.filled += 1
-        return [self._silence]
+        return _Run.of(self._silence)
 
     def _hold(self, count: int) -> bool:
         """Look at stretches frame by frame until so many are held; whether they are."""
@@ -267,12 +324,14 @@ class SoundTrack:
             self._held += stretch.pop(len(stretch))
         return len(self._held) >= count
 
-    def _grouped(self, first: int, frames: Sequence[bytes]) -> list[AudioFrames]:
-        rate = self.config.rate
+    def _grouped(self, first: int, taken: Sequence[_Run]) -> list[AudioFrames]:
+        if not taken:
+            return []
+        rate, run = self.config.rate, _Run.joined(taken)
         return [
             AudioFrames(
                 pts=(2 * (self._first + (first + at) * self._step) + rate) // (2 * rate),
-                data=b"".join(frames[at : at + self._packet_frames]),
+                data=run.data[run.starts[at] : run.starts[min(at + self._packet_frames, len(run))]],
             )
-            for at in range(0, len(frames), self._packet_frames)
+            for at in range(0, len(run), self._packet_frames)
         ]

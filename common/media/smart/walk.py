@@ -10,10 +10,10 @@ after everything before. So:
   picture. A key frame that is none (a recovery point, an open GOP) is not enough.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,9 @@ import numpy.typing as npt
 from common.errors import MediaError
 from common.media.job import Piece
 from common.media.plan import Overlap
-from common.media.smart.packets import Ints, Tables
+from common.media.smart.batch import Batch
+from common.media.smart.packets import Ints
+from common.media.smart.reader import Reader
 from common.media.smart.segment import SourceSegment
 from common.media.timeline import belongs, wrapped_difference
 from common.times import TimeRange
@@ -32,19 +34,19 @@ _MOST_ENCODED_SEGMENTS = 8
 _MOST_CONTEXT_SEGMENTS = 6
 """Where no IDR picture comes for longer, decoding starts in the middle: two key frames back."""
 
-Load = Callable[[Path, Tables | None], SourceSegment]
-
 
 @dataclass(eq=False, kw_only=True)
 class Visit:
     """A segment of a clip, and which of its units are wanted. `continues` says that its time goes
-    on where the one before ended.
+    on where the one before ended. With `batch` it is several segments, and `piece` that of the
+    first.
     """
 
     piece: Piece
     segment: SourceSegment
     wanted: npt.NDArray[np.bool_]
     continues: bool
+    batch: Batch | None = None
 
     @property
     def wanted_stamps(self) -> Ints:
@@ -58,7 +60,7 @@ class Visit:
 class Copy:
     """Units `first` to `last` (exclusive) go out as they are, behind the parameter sets `sets`.
 
-    `context` is what would have to be decoded for them; the last entry is this segment.
+    `context` is what would have to be decoded before them, unless they begin with an IDR picture.
     """
 
     visit: Visit
@@ -112,27 +114,47 @@ class Blend:
 Step = Copy | Encode | Listen | Blend
 
 
-def visits(pieces: Iterable[Piece], load: Load) -> Iterator[Visit]:
+def visits(reader: Reader) -> Iterator[Visit]:
     """Load the segments of a clip, one after the other.
 
     Raises MediaError naming the range if one cannot be read, unless it may be left out.
     """
     before: SourceSegment | None = None
-    for piece in pieces:
+    while (piece := reader.piece) is not None:
+        known = before.tables if before else None
         try:
-            segment = load(Path(piece.path), before.tables if before else None)
+            taken = reader.take(known)
         except MediaError as exc:
             if piece.optional:
                 before = None
                 continue
             raise MediaError(f"{piece.label}: {exc}") from exc
+        batch = taken if isinstance(taken, Batch) else None
+        segment = taken.segment if isinstance(taken, Batch) else taken
         yield Visit(
             piece=piece,
             segment=segment,
-            wanted=_wanted(piece, segment.pts),
+            wanted=_wanted(piece, segment.pts) if batch is None else _all(segment),
             continues=before is not None and follows(segment, before),
+            batch=batch,
         )
         before = segment
+
+
+def _all(segment: SourceSegment) -> npt.NDArray[np.bool_]:
+    return np.ones(len(segment), np.bool_)
+
+
+def _apart(visit: Visit, batch: Batch) -> Iterator[Visit]:
+    """The segments of a batch one by one."""
+    for piece, segment in zip(batch.pieces, batch.apart(), strict=True):
+        first = piece is visit.piece
+        yield Visit(
+            piece=piece,
+            segment=segment,
+            wanted=_all(segment),
+            continues=visit.continues or not first,
+        )
 
 
 def _wanted(piece: Piece, stamps: Ints) -> npt.NDArray[np.bool_]:
@@ -158,10 +180,15 @@ def walk(clip: Iterable[Visit]) -> Iterator[Step]:
     return _Walk().run(clip)
 
 
+def walk_apart(step: Copy, batch: Batch) -> Iterator[Step]:
+    """The same as `step`, which copies a batch, in steps of single segments."""
+    return _Walk(step.context, copying=True).run(_apart(step.visit, batch))
+
+
 class _Walk:
-    def __init__(self) -> None:
-        self._copying = False
-        self._period: list[Source] = []
+    def __init__(self, period: "Iterable[Source]" = (), *, copying: bool = False) -> None:
+        self._copying = copying
+        self._period = list(period)
         """What has to be decoded for a frame of the current period: from its IDR picture on."""
         self._encode = Encode()
         self._sets = b""
@@ -172,15 +199,35 @@ class _Walk:
                 yield from self._flush()
                 self._copying = False
                 self._period = []
-            if self._copying and visit.wanted.size and visit.wanted.all() and not _doubtful(visit):
-                self._enter(visit, 0, begins=visit.segment.begins_anew)
-                last = len(visit.segment)
-                yield Copy(visit=visit, first=0, last=last, context=tuple(self._period))
-            else:
-                yield from self._by_periods(visit)
-                if not visit.wanted.any():
-                    yield Listen(visit=visit)
+            yield from self._visit(visit)
         yield from self._flush()
+
+    def _visit(self, visit: Visit) -> Iterator[Step]:
+        if self._copying and visit.wanted.size and visit.wanted.all() and not _doubtful(visit):
+            yield self._whole(visit)
+        elif visit.batch is not None:
+            for single in _apart(visit, visit.batch):
+                yield from self._visit(single)
+        else:
+            yield from self._by_periods(visit)
+            if not visit.wanted.any():
+                yield Listen(visit=visit)
+
+    def _whole(self, visit: Visit) -> Copy:
+        """Goes on copying."""
+        segment, batch, context = visit.segment, visit.batch, tuple(self._period)
+        pieces, firsts = (batch.pieces, batch.firsts) if batch else ((visit.piece,), (0,))
+        units = pairwise((*firsts, len(segment)))
+        # To look for the last period's beginning costs, so nothing before it is looked at.
+        entered: deque[Source] = deque()
+        for piece, (first, last) in reversed(list(zip(pieces, units, strict=True))):
+            entered.appendleft(Source(path=piece.path, first=0, last=last - first))
+            if segment.is_idr(first):
+                self._period = list(entered)
+                break
+        else:
+            self._period = [*self._period, *entered][-_MOST_CONTEXT_SEGMENTS:]
+        return Copy(visit=visit, first=0, last=len(segment), context=context)
 
     def _by_periods(self, visit: Visit) -> Iterator[Step]:
         segment = visit.segment
@@ -190,13 +237,10 @@ class _Walk:
             if begins:
                 self._copying = not _doubtful(visit)
                 self._sets = segment.sets_of(first) or self._sets
-            self._enter(visit, first, begins=begins)
+            # From here on decoding needs this segment too, or, where a period begins, nothing else.
+            here = Source(path=visit.piece.path, first=first, last=len(segment))
+            self._period = [here] if begins else [*self._period, here][-_MOST_CONTEXT_SEGMENTS:]
             yield from self._chunk(visit, first, last, begins=begins)
-
-    def _enter(self, visit: Visit, first: int, *, begins: bool) -> None:
-        """From here on decoding needs this segment too, or, where a period begins, nothing else."""
-        source = Source(path=visit.piece.path, first=first, last=len(visit.segment))
-        self._period = [source] if begins else [*self._period, source][-_MOST_CONTEXT_SEGMENTS:]
 
     def _chunk(self, visit: Visit, first: int, last: int, *, begins: bool) -> Iterator[Step]:
         """Units `first` to `last`, all of one period."""
@@ -209,7 +253,7 @@ class _Walk:
                 visit=visit,
                 first=first,
                 last=first + copied,
-                context=tuple(self._period),
+                context=tuple(self._period[:-1]),
                 sets=sets,
             )
         self._copying = self._copying and copied == last - first

@@ -9,7 +9,8 @@ import pytest
 
 from common.media.cut import cut_to_file
 from common.media.encoders import EncoderPool
-from common.media.plan import CutRequest, CutType, plan_cut
+from common.media.plan import plan_cut
+from common.media.request import CutRequest, CutType
 from common.segments.store import SegmentStore
 from common.times import SECOND, TimeRange
 from tests.support.checker import assert_decodes_silently, assert_in_sync, read_video

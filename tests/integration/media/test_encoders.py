@@ -10,13 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from common.daemon import Stop
 from common.errors import MediaError
 from common.media.encoders import EncoderPool
 from common.media.job import RenderJob
+from common.media.smart.edge import EdgeJob, EdgeSource
+from common.media.smart.segment import load
 from tests.support.checker import assert_frames, read_video
 from tests.support.encoding import (
     children,
@@ -93,6 +97,51 @@ def test_a_job_that_fails_leaves_its_process_fit_for_the_next(
     assert jobs(registry, "failed") == 1
 
 
+def spoil(path: Path) -> None:
+    """Damage pictures in the second half of a segment, so that decoding them complains."""
+    data = bytearray(path.read_bytes())
+    for packet in range(len(data) // 2 // 188, len(data) // 188, 3):
+        data[packet * 188 + 100] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.mark.timeout(120)
+def test_decoders_that_complain_while_a_job_fails_do_not_hold_up_the_next(
+    pool: EncoderPool, job: RenderJob, tmp_path: Path
+) -> None:
+    (piece,) = job.parts[0]
+    spoil(Path(piece.path))
+    gone = replace(piece, path=str(tmp_path / "gone.ts"), label="range 1")
+    broken = replace(job, parts=((piece, gone),))
+    for _ in range(40):
+        with pytest.raises(MediaError, match=r"range 1: gone\.ts is gone"):
+            b"".join(pool.run(broken))
+    assert len(encoders()) == 1
+
+
+@pytest.mark.timeout(120)
+def test_decoders_that_are_at_work_while_an_end_fails_do_not_hold_up_the_next(
+    pool: EncoderPool, job: RenderJob, tmp_path: Path
+) -> None:
+    segment = load(Path(job.parts[0][0].path), None)
+    whole = EdgeSource(path=job.parts[0][0].path, first=0, last=20, wanted=tuple(range(20)))
+    gone = replace(whole, path=str(tmp_path / "gone.ts"))
+    broken = EdgeJob(
+        tables=segment.tables,
+        sources=(whole, gone),
+        rate=(segment.rate.numerator, segment.rate.denominator),
+        reorder=2,
+        room_bytes=1_000_000,
+        sets="",
+        optional=False,
+        label="range 1",
+    )
+    for _ in range(40):
+        with pytest.raises(MediaError, match=r"range 1: .* is gone"):
+            list(pool.run(broken))
+    assert len(encoders()) == 1
+
+
 def test_progress_is_told(pool: EncoderPool, job: RenderJob) -> None:
     told: list[int] = []
     for _ in pool.run(job, told.append):
@@ -155,18 +204,40 @@ def test_processes_started_beforehand_serve_and_are_replaced_when_lost(
     assert (started(registry), idle(registry)) == (3, 2)
 
 
-def test_jobs_run_side_by_side_and_no_more_than_are_kept_stay(
-    pool: EncoderPool, job: RenderJob, registry: CollectorRegistry
+def test_jobs_run_side_by_side_and_no_more_processes_than_are_kept_stay(
+    job: RenderJob, registry: CollectorRegistry
 ) -> None:
-    runs = [pool.run(job) for _ in range(3)]
+    with EncoderPool(linger_seconds=0, registry=registry) as pool:
+        assert len(set(side_by_side(pool, job, 3))) == 1
+        assert len(encoders()) == 2
+        assert idle(registry) == 2
+
+
+def test_the_processes_of_a_burst_serve_the_next_one_and_end_when_nothing_needs_them(
+    job: RenderJob, registry: CollectorRegistry
+) -> None:
+    with EncoderPool(linger_seconds=5, registry=registry) as pool:
+        side_by_side(pool, job, 3)
+        served = encoders()
+        side_by_side(pool, job, 3)
+        assert encoders() == served
+        stop = Stop()
+        daemon = Thread(target=pool.stay_warm, args=[stop])
+        daemon.start()
+        wait_until(lambda: len(encoders()) == 2, "one has ended")
+        stop.set()
+        daemon.join()
+        assert encoders() < served
+        assert (started(registry), idle(registry)) == (3, 2)
+
+
+def side_by_side(pool: EncoderPool, job: RenderJob, count: int) -> list[bytes]:
+    runs = [pool.run(job) for _ in range(count)]
     firsts = [next(chunks) for chunks in runs]
-    assert len(encoders()) == 3
-    with ThreadPoolExecutor(3) as threads:
+    assert len(encoders()) == count
+    with ThreadPoolExecutor(count) as threads:
         rests = list(threads.map(b"".join, runs))
-    videos = {first + rest for first, rest in zip(firsts, rests, strict=True)}
-    assert len(videos) == 1
-    assert len(encoders()) == 2
-    assert idle(registry) == 2
+    return [first + rest for first, rest in zip(firsts, rests, strict=True)]
 
 
 def test_closing_the_pool_ends_the_processes_at_work_too(long_job: RenderJob) -> None:
@@ -183,7 +254,7 @@ def test_closing_the_pool_ends_the_processes_at_work_too(long_job: RenderJob) ->
         next(pool.run(long_job))
 
 
-@pytest.mark.parametrize("rounds", [8, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [16, pytest.param(50, marks=pytest.mark.soak)])
 def test_the_memory_of_a_process_does_not_grow_from_job_to_job(
     pool: EncoderPool, job: RenderJob, tmp_path: Path, rounds: int
 ) -> None:
@@ -197,8 +268,10 @@ def test_the_memory_of_a_process_does_not_grow_from_job_to_job(
             b"".join(pool.run(gone))
         (pid,) = encoders()
         sizes.append(resident_bytes(pid))
+    # It varies with what the threads have let go of by now; what is kept from each job makes the
+    # least grow too.
     half = rounds // 2
-    assert max(sizes[half:]) - max(sizes[2:half]) < MEMORY_SLACK_BYTES, sizes
+    assert min(sizes[half:]) - min(sizes[2:half]) < MEMORY_SLACK_BYTES, sizes
 
 
 _PARENT = """
@@ -209,6 +282,8 @@ if sys.argv[1] == "gevent":
     monkey.patch_all()
 from common.media.encoders import EncoderPool
 from common.media.job import RenderJob
+from common.media.smart.edge import EdgeJob, EdgeSource
+from common.media.smart.segment import load
 pool = EncoderPool()
 pool.prestart(2)
 chunks = pool.run(RenderJob.from_json(Path(sys.argv[2]).read_bytes()))
@@ -246,9 +321,11 @@ from pathlib import Path
 import gevent
 from common.media.encoders import EncoderPool
 from common.media.job import RenderJob
+from common.media.smart.edge import EdgeJob, EdgeSource
+from common.media.smart.segment import load
 from tests.support.encoding import children
 job = RenderJob.from_json(Path(sys.argv[1]).read_bytes())
-pool = EncoderPool(keep=1)
+pool = EncoderPool(keep=1, linger_seconds=0)
 pool.prestart(1)
 first = b"".join(pool.run(job))
 open_files = len(os.listdir("/proc/self/fd"))

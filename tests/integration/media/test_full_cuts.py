@@ -10,7 +10,8 @@ from common.errors import ConfigError, MediaError
 from common.media.cut import cut_to_file, stream_cut
 from common.media.encoders import EncoderPool
 from common.media.external import check_arguments
-from common.media.plan import CutPlan, CutRequest, CutType, plan_cut
+from common.media.plan import CutPlan, plan_cut
+from common.media.request import CutRequest, CutType
 from common.segments.store import SegmentStore
 from common.times import SECOND, TimeRange
 from tests.support.checker import (

@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 
 from common.errors import BadParameter, HolesNotAllowed, MediaError
-from common.media.plan import (
-    Clip,
-    CutPlan,
-    CutRequest,
-    CutType,
-    Overlap,
-    Stretch,
-    Transition,
-    plan_cut,
-)
+from common.media.plan import Clip, CutPlan, Overlap, plan_cut
 from common.media.probe import probe
+from common.media.reel import Stretch
+from common.media.request import CutRequest, CutType, Transition
 from common.media.timeline import frames_in_range
 from common.segments.path import SegmentType
 from common.segments.store import SegmentStore

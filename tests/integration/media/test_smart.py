@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from common.errors import HolesNotAllowed
 from common.media.commands import ffmpeg_binary
 from common.media.cut import stream_cut
 from common.media.encoders import EncoderPool
-from common.media.plan import CutRequest, CutType, Transition, plan_cut
+from common.media.plan import plan_cut
+from common.media.request import CutRequest, CutType, Transition
 from common.segments.store import SegmentStore
 from common.times import SECOND, TimeRange, parse_time
 from tests.support.checker import assert_decodes_silently, read_video
@@ -263,6 +265,62 @@ def test_allowed_holes_become_joins(pool: EncoderPool, tmp_path: Path, name: str
     stored = Stored(tmp_path, name, holes=[1, 3])
     ranges = [span(0.9, 5.7)]
     stored.assert_exact(cut(pool, tmp_path, ranges, allow_holes=True), ranges)
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted", "exact"),
+    [
+        pytest.param(("gop-10-across", [2]), span(0.9, 13.2), [(54, 238), (600, 792)], id="inside"),
+        pytest.param(("gop-4-across", [0]), span(1, 7), [(240, 420)], id="at its beginning"),
+        pytest.param(("gop-10-across", [1]), span(4.5, 13), [(600, 780)], id="before it"),
+        pytest.param(
+            ("gop-10-across", [1, 4]),
+            span(0.5, 13.2),
+            [(30, 118), (600, 792)],
+            id="two, all between",
+        ),
+        pytest.param(
+            ("open-gop-across", [1]), span(0.5, 7), [(30, 119), (270, 420)], id="open GOP"
+        ),
+    ],
+)
+def test_what_needs_frames_of_an_allowed_hole_belongs_to_it(
+    pool: EncoderPool,
+    tmp_path: Path,
+    source: tuple[str, list[int]],
+    wanted: TimeRange,
+    exact: list[tuple[int, int]],
+) -> None:
+    name, holes = source
+    stored, whole = Stored(tmp_path / "stored", name, holes=holes), Stored(tmp_path / "whole", name)
+    output = cut(pool, stored.base_dir, [wanted], allow_holes=True)
+    whole.assert_exact(output, [frames(*of) for of in exact])
+
+
+def test_a_range_that_needs_frames_of_a_hole_throughout_is_refused(
+    pool: EncoderPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Stored(tmp_path, "gop-10-across", holes=[1])
+    with pytest.raises(HolesNotAllowed, match=r"^range 2 .* no frame of it can be decoded"):
+        cut(pool, tmp_path, [span(0, 1), span(4.5, 9)], allow_holes=True)
+    assert "270 frames from 2026-07-01T11:59:54.500000 on are left out" in caplog.text
+
+
+def test_transitions_may_take_all_that_a_hole_has_left_of_a_range(tmp_path: Path) -> None:
+    Stored(tmp_path, "gop-10-across", holes=[2])
+    # Of the middle one there are frames 180 to 237 and 600 to 629.
+    ranges = (span(0, 2), span(3, 10.5), span(11, 13))
+    fades = tuple(Transition(type="fade", seconds=count / RATE) for count in (58, 30))
+    request = CutRequest(
+        channel="demo",
+        quality="source",
+        ranges=ranges,
+        transitions=fades,
+        type=CutType.SMART,
+        allow_holes=True,
+    )
+    parts = plan_cut(SegmentStore(tmp_path), request).parts
+    assert [part.frames for part in parts] == [120 - 58, 58, 30, 120 - 30]
 
 
 def test_outputs_one_behind_the_other_play(pool: EncoderPool, plain: Stored) -> None:

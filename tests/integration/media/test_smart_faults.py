@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from common.errors import MediaError
 from common.media.cut import stream_cut
 from common.media.encoders import EncoderPool
-from common.media.plan import CutPlan, CutRequest, CutType, Transition, plan_cut
+from common.media.plan import CutPlan, plan_cut
+from common.media.request import CutRequest, CutType, Transition
 from common.segments.store import SegmentStore
 from common.times import SECOND, TimeRange, parse_time
 from tests.support.checker import read_video
@@ -119,7 +120,7 @@ def test_a_damaged_segment_fails_the_cut_by_name(
     with pytest.raises(MediaError, match=r"range 2 \("):
         for _ in stream_cut(planned, encoders=pool):
             pass
-    wait_until(lambda: greenlets() <= before, "no greenlet is left", seconds=2)
+    wait_until(lambda: greenlets() <= before, "no greenlet is left", seconds=5)
 
 
 def test_a_recording_that_lacked_packets_from_the_beginning_is_cut_as_it_is(
@@ -145,7 +146,7 @@ def test_closing_a_cut_ends_its_encoders(
     next(chunks)
     assert encoders()
     chunks.close()
-    wait_until(lambda: greenlets() <= before, "no greenlet is left", seconds=1)
+    wait_until(lambda: greenlets() <= before, "no greenlet is left", seconds=5)
     # One that was interrupted has been killed; whoever is left waits for a job.
     assert registry.get_sample_value("wubloader_encoder_processes_idle") == len(encoders())
 

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from common.errors import BadParameter, MediaError
 from common.media.cut import cut_to_file, stream_cut
 from common.media.encoders import EncoderPool
-from common.media.plan import CutRequest, CutType, Transition, plan_cut
+from common.media.plan import plan_cut
+from common.media.request import CutRequest, CutType, Transition
 from common.segments.store import SegmentStore
 from common.times import SECOND, TimeRange, parse_time
 from tests.support.checker import (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import ConfigError
-from common.media.plan import CutType
+from common.media.request import CutType
 from cutter.config import LocalLocation, check_name, parse_locations
 
 LOCAL = {"type": "local", "path": "/videos"}

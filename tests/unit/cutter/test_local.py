@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import ConfigError
 from common.events import EventState
-from common.media.plan import CutType
+from common.media.request import CutType
 from cutter.backends.base import Upload
 from cutter.backends.local import LocalBackend
 from cutter.event import Event

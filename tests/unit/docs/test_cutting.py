@@ -3,7 +3,7 @@
 import re
 
 from common.media.encode import TS_FIRST_PTS
-from common.media.plan import CutType
+from common.media.request import CutType
 from common.media.smart.adts import SAMPLES
 from common.media.smart.muxer import CLOCK_LEAD
 from tests.support.documents import read_document, sections, table_rows

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from typing import Any
 
 import av
 import numpy as np
 import pytest
-from av.codec.context import CodecContext
+from av.codec.context import CodecContext, Flags
 
+from common.media.smart import encoder
 from common.media.smart.encoder import encoded
 from common.media.smart.packets import H264
 from tests.support.quality import LOWEST_PSNR, psnr
@@ -60,3 +61,27 @@ def test_what_is_equally_hard_has_one_quantizer_and_one_idr_picture() -> None:
         encoded((picture(number, 20) for number in range(30)), H264, rate=RATE, reorder=2)
     )
     assert [packet.is_keyframe for packet in packets] == [True] + [False] * 29
+
+
+def test_no_frame_is_lost_if_an_encoder_is_given_up_before_all_that_the_one_before_it_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The first one holds back more frames than the second, and what both make is too bad.
+    delays = chain([20, 0], repeat(0))
+    monkeypatch.setattr(encoder, "_fitting_encoder", lambda *_, **__: bad_encoder(next(delays)))
+    frames = [picture(number, 40) for number in range(40)]
+    packets = list(encoded(iter(frames), H264, rate=RATE, reorder=0))
+    assert [packet.pts for packet in packets] == list(range(40))
+
+
+def bad_encoder(delay: int) -> Any:
+    made: Any = CodecContext.create("libx264", "w")
+    made.width, made.height, made.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    made.framerate, made.time_base = RATE, 1 / RATE
+    made.flags |= Flags.psnr
+    made.options = {
+        "preset": "ultrafast",
+        "qp": "50",
+        "x264-params": f"bframes=0:sync-lookahead={delay}:rc-lookahead={delay}:sliced-threads=1",
+    }
+    return made

@@ -140,7 +140,7 @@ def other_tables(packets: Packets) -> None:
     packets[of(packets, PMT)[1]][20] ^= 1
 
 
-def table_spread(packets: Packets) -> None:
+def table_begins_late(packets: Packets) -> None:
     for index in of(packets, PMT):
         packets[index][1] &= ~0x40
 
@@ -186,7 +186,7 @@ def stream_type(old: int, new: int) -> Callable[[Packets], None]:
         (header(7, 0x00), "no plain header"),
         (header(8, 0xFF), "no plain header"),
         (other_tables, "tables change"),
-        (table_spread, "table is spread"),
+        (table_begins_late, "no program tables"),
         (long_table, "table is spread"),
         (no_program, "no program in it"),
         (other_section, "table cannot be read"),
