@@ -317,5 +317,5 @@ def test_stopped_in_the_middle_it_ends_at_once_and_leaves_no_temp_file(
     there.put_many(5, size_bytes=1_000_000)
     backfiller = here.replicate(there.url, options=("--bandwidth", "50000"))
     wait_until(here.temps, "a segment is being fetched")
-    assert backfiller.terminate(seconds=5) == 0
+    assert backfiller.terminate(seconds=10) == 0
     assert here.temps() == []

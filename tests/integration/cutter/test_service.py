@@ -395,7 +395,7 @@ def test_a_cut_is_given_up_when_the_database_is_away_for_longer_than_the_lease(
         bench.cutter(lease_seconds=2)
         bench.wait_for_progress("e")
         own_postgres.stop()
-        wait_until(lambda: not unfinished(bench.videos), "the work has ended", seconds=4)
+        wait_until(lambda: not unfinished(bench.videos), "the work has ended", seconds=8)
         own_postgres.start()
         run_sql(
             bench.dsn,

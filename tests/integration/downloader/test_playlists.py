@@ -87,7 +87,7 @@ def test_an_origin_that_restarts_with_other_sequence_numbers_is_recorded_on(
     recording.wait_for(origin.listed_hashes())
     origin.change(restart_at_sequence=sequence)
     origin.advance(4)
-    recording.wait_for(origin.listed_hashes(), seconds=3)
+    recording.wait_for(origin.listed_hashes(), seconds=10)
     step(origin, recording, 2)
     assert_contiguous(recording.segments())
     assert_fetched_once(origin)

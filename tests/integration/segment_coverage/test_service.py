@@ -277,8 +277,8 @@ def test_it_answers_and_can_be_stopped_while_it_reads_much(tmp_path: Path) -> No
                 break
         started = time.monotonic()
         assert process.terminate() == 0
-        assert time.monotonic() - started < 5
-        assert slowest < 2
+        assert time.monotonic() - started < 10
+        assert slowest < 4
 
 
 @pytest.mark.parametrize(
