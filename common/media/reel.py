@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from common.errors import MediaError
+from common.errors import HolesNotAllowed, MediaError
 from common.media.job import Piece, Pieces
 from common.media.parts import Position
 from common.media.probe import Frames, first_key_frame, read_frames
@@ -74,19 +74,15 @@ class Reel:
         edges = [self._probe(index) for index in sorted({0, len(segments) - 1})]
         rates = [frame_rate(edge.offsets) for edge in edges if edge is not None]
         self.rate = next((rate for rate in rates if rate), _SOUND_FRAMES_PER_SECOND)
-        self.begins_late = False
+        lost = 0 if request.type in WHOLE_SEGMENTS else self._leave_out_undecodable()
+        self.begins_late = lost > 0
         """Whether wanted frames at its beginning are left out."""
-        if request.allow_holes and request.type not in WHOLE_SEGMENTS:
-            lost = self._leave_out_undecodable()
-            self.begins_late = lost > 0
-            if lost:
-                logger.warning(
-                    "%s: %d frames from %s on are left out, as they cannot be decoded without what "
-                    "is missing before them",
-                    label,
-                    lost,
-                    format_time(max(segments[0].start, span.start)),
-                )
+        if lost:
+            start = format_time(max(segments[0].start, span.start))
+            problem = f"{lost} frames from {start} on need what is missing before them"
+            if not request.allow_holes:
+                raise HolesNotAllowed(f"{label}: {problem}")
+            logger.warning("%s: %s, and are left out", label, problem)
 
     def __len__(self) -> int:
         return len(self._segments)

@@ -3,6 +3,7 @@
 import math
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -303,7 +304,28 @@ def test_a_range_that_needs_frames_of_a_hole_throughout_is_refused(
     Stored(tmp_path, "gop-10-across", holes=[1])
     with pytest.raises(HolesNotAllowed, match=r"^range 2 .* no frame of it can be decoded"):
         cut(pool, tmp_path, [span(0, 1), span(4.5, 9)], allow_holes=True)
-    assert "270 frames from 2026-07-01T11:59:54.500000 on are left out" in caplog.text
+    lost = "270 frames from 2026-07-01T11:59:54.500000 on need what is missing before them"
+    assert f"{lost}, and are left out" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [CutType.SMART, CutType.FAST, CutType.MP4])
+def test_a_range_that_needs_frames_of_a_hole_before_it_is_refused_unless_holes_are_allowed(
+    tmp_path: Path, kind: CutType
+) -> None:
+    Stored(tmp_path, "gop-10-across", holes=[1])
+    request = CutRequest(
+        channel="demo",
+        quality="source",
+        ranges=(span(0, 1), span(4.5, 13)),
+        transitions=(None,),
+        type=kind,
+    )
+    store = SegmentStore(tmp_path)
+    lost = "330 frames from 2026-07-01T11:59:54.500000 on need what is missing before them"
+    with pytest.raises(HolesNotAllowed, match=rf"^range 2 .*: {lost}$"):
+        plan_cut(store, request)
+    assert plan_cut(store, replace(request, type=CutType.ROUGH)).frames_total
+    assert plan_cut(store, replace(request, allow_holes=True)).frames_total == 60 + 180
 
 
 def test_transitions_may_take_all_that_a_hole_has_left_of_a_range(tmp_path: Path) -> None:
