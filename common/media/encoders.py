@@ -18,12 +18,13 @@ started is in `_all` until it is dead and reaped.
 """
 
 import logging
+import math
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -44,6 +45,11 @@ _LAST_LINES = 5
 # How many processes that died idle a job may meet before it gives up.
 _TRIES = 8
 _LINGER_SECONDS = 60.0
+# How long a process may take to begin with a job (it may have to be started first, at low priority
+# on a busy machine), and then to say anything: the longest is to move the index of a video of
+# many hours to its beginning.
+_ACCEPT_SECONDS = 120.0
+_SILENCE_SECONDS = 1800.0
 
 OnFrames = Callable[[int], None]
 """Called with the number of frames done, now and then."""
@@ -112,20 +118,25 @@ class _Encoder:
         self.is_free = True
         """Whether it has no job, or has given the last answer to it."""
         self.idle_since = time.monotonic()
+        self.overdue_at = math.inf
+        """When somebody has waited too long for its next answer."""
+        self._reproaches: list[str] = []
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: Job, patience_seconds: float) -> None:
         """Hand over `job` and wait until it is accepted. Raises EOFError if the process is dead."""
         self.is_free = False
-        try:
-            write_request(self._requests, job)
-        except BrokenPipeError as exc:
-            raise EOFError from exc
-        read_message(self._messages)
+        with self._waiting(patience_seconds):
+            try:
+                write_request(self._requests, job)
+            except BrokenPipeError as exc:
+                raise EOFError from exc
+            read_message(self._messages)
 
-    def answers(self, on_frames: OnFrames | None) -> Iterator[bytes]:
+    def answers(self, on_frames: OnFrames | None, patience_seconds: float) -> Iterator[bytes]:
         """The job's output. Raises MediaError if it fails, EOFError if the process dies."""
         while True:
-            kind, payload = read_message(self._messages)
+            with self._waiting(patience_seconds):
+                kind, payload = read_message(self._messages)
             if kind is Message.DATA:
                 yield payload
             elif kind is Message.PROGRESS:
@@ -141,13 +152,18 @@ class _Encoder:
     def last_lines(self) -> str:
         """What it complained about last."""
         self._complaints.seek(0)
-        lines = self._complaints.read().decode(errors="replace").splitlines()
-        return " / ".join(lines[-_LAST_LINES:]) or "it said nothing"
+        lines = self._complaints.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
+        return " / ".join([*lines, *self._reproaches]) or "it said nothing"
 
     def kill(self) -> None:
         """Kill and reap it; whoever waits for its answers is told that it broke off."""
         self._process.kill()
         self._process.wait()
+
+    def give_up(self) -> None:
+        """Kill it for its silence."""
+        self._reproaches.append("it gave no answer for too long")
+        self.kill()
 
     def end(self) -> None:
         """Kill it and let go of all that belongs to it. Doing so twice does no harm."""
@@ -158,6 +174,14 @@ class _Encoder:
         self._process.wait()
         self._complaints.close()
 
+    @contextmanager
+    def _waiting(self, patience_seconds: float) -> Iterator[None]:
+        self.overdue_at = time.monotonic() + patience_seconds
+        try:
+            yield
+        finally:
+            self.overdue_at = math.inf
+
     def _forget_complaints(self) -> None:
         # The process writes at the same position, which it shares with us.
         self._complaints.seek(0)
@@ -166,7 +190,9 @@ class _Encoder:
 
 class EncoderPool:
     """See the module's description. `keep` is how many idle processes stay; any others end when
-    nothing has needed them for `linger_seconds`, at the end of another job or by `stay_warm`.
+    nothing has needed them for `linger_seconds`, at the end of another job or by `stay_warm`. That
+    also kills a process that does not accept a job within `accept_seconds`, which another one then
+    gets, or says nothing of its job for `silence_seconds`.
     """
 
     def __init__(
@@ -174,10 +200,14 @@ class EncoderPool:
         *,
         keep: int = 2,
         linger_seconds: float = _LINGER_SECONDS,
+        accept_seconds: float = _ACCEPT_SECONDS,
+        silence_seconds: float = _SILENCE_SECONDS,
         registry: CollectorRegistry | None = None,
     ) -> None:
         self._keep = keep
         self._linger_seconds = linger_seconds
+        self._accept_seconds = accept_seconds
+        self._silence_seconds = silence_seconds
         self._warm = 0
         self._lock = Lock()
         self._idle: list[_Encoder] = []
@@ -206,10 +236,13 @@ class EncoderPool:
             self._start()
 
     def stay_warm(self, stop: Stop) -> None:
-        """A daemon's task: as many warm processes as are kept, until stop. `close` ends them."""
+        """A daemon's task: as many warm processes as are kept and none that is silent, until stop.
+        `close` ends them.
+        """
         self.prestart(self._keep)
         while not stop.wait(max(1, self._linger_seconds / 4)):
             self._end_surplus()
+            self._end_silent()
 
     def run(self, job: Job, on_frames: OnFrames | None = None) -> Iterator[bytes]:
         """Run `job` and yield its output as it is made.
@@ -220,7 +253,7 @@ class EncoderPool:
         encoder = self._begin(job)
         outcome = _Outcome.ABANDONED
         try:
-            yield from encoder.answers(on_frames)
+            yield from encoder.answers(on_frames, self._silence_seconds)
             outcome = _Outcome.DONE
         except MediaError:
             outcome = _Outcome.FAILED
@@ -253,7 +286,7 @@ class EncoderPool:
         for _ in range(_TRIES):
             encoder = self._take()
             try:
-                encoder.begin(job)
+                encoder.begin(job, self._accept_seconds)
             except EOFError:
                 complaint = encoder.last_lines()
                 logger.warning("an idle encoder had died: %s", complaint)
@@ -294,6 +327,14 @@ class EncoderPool:
             del self._idle[: len(surplus)]
         if surplus:
             _aside(lambda: self._end_all(surplus))
+
+    def _end_silent(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            silent = [encoder for encoder in self._all if encoder.overdue_at < now]
+        for encoder in silent:
+            logger.error("an encoder is killed, as it gives no answer")
+            encoder.give_up()
 
     def _end_all(self, encoders: Iterable[_Encoder]) -> None:
         for encoder in encoders:

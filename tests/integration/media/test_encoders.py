@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -214,6 +214,18 @@ def test_jobs_run_side_by_side_and_no_more_processes_than_are_kept_stay(
         assert idle(registry) == 2
 
 
+@contextmanager
+def watched(pool: EncoderPool) -> Iterator[None]:
+    stop = Stop()
+    daemon = Thread(target=pool.stay_warm, args=[stop])
+    daemon.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        daemon.join()
+
+
 def test_the_processes_of_a_burst_serve_the_next_one_and_end_when_nothing_needs_them(
     job: RenderJob, registry: CollectorRegistry
 ) -> None:
@@ -222,14 +234,32 @@ def test_the_processes_of_a_burst_serve_the_next_one_and_end_when_nothing_needs_
         served = encoders()
         side_by_side(pool, job, 3)
         assert encoders() == served
-        stop = Stop()
-        daemon = Thread(target=pool.stay_warm, args=[stop])
-        daemon.start()
-        wait_until(lambda: len(encoders()) == 2, "one has ended")
-        stop.set()
-        daemon.join()
+        with watched(pool):
+            wait_until(lambda: len(encoders()) == 2, "one has ended")
         assert encoders() < served
         assert (started(registry), idle(registry)) == (3, 2)
+
+
+def test_what_a_process_does_not_begin_with_another_does(job: RenderJob) -> None:
+    with EncoderPool(keep=1, linger_seconds=1, accept_seconds=5) as pool:
+        video = b"".join(pool.run(job))
+        (stopped,) = encoders()
+        os.kill(stopped, signal.SIGSTOP)
+        with watched(pool):
+            assert b"".join(pool.run(job)) == video
+        assert stopped not in encoders()
+
+
+def test_a_process_that_falls_silent_in_its_job_is_killed(long_job: RenderJob) -> None:
+    with EncoderPool(linger_seconds=1, silence_seconds=1) as pool:
+        pool.prestart(1)
+        chunks = pool.run(long_job)
+        next(chunks)
+        (stopped,) = encoders()
+        os.kill(stopped, signal.SIGSTOP)
+        with watched(pool), pytest.raises(MediaError, match=r"broke off: .*no answer for too long"):
+            b"".join(chunks)
+        assert stopped not in encoders()
 
 
 def side_by_side(pool: EncoderPool, job: RenderJob, count: int) -> list[bytes]:
