@@ -18,9 +18,10 @@ test-setup:
 	@scripts/setup test
 
 # More workers than cores: many tests wait for something most of the time. Who is done takes over from
-# others: the slow tests lie side by side.
+# others: the slow tests lie side by side. All at the priority that encoding processes sink to: they would
+# get next to nothing beside tests that compute.
 test: test-setup ## Run all tests
-	@$(PYTHON) -m pytest -q -n $$(( $$(nproc) * 2 )) --dist worksteal -m "not soak and not compose" $(ARGS)
+	@nice -n 19 $(PYTHON) -m pytest -q -n $$(( $$(nproc) * 2 )) --dist worksteal -m "not soak and not compose" $(ARGS)
 
 # One story: each test goes on with what the one before has left.
 compose-test: test-setup ## Build the images and run a cluster of three nodes in containers
