@@ -1,7 +1,8 @@
 # `make help` lists what there is.
 
 PYTHON := .venv/bin/python
-export PYTHONDONTWRITEBYTECODE := 1
+# Tests start hundreds of processes: let Python keep what it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test compose-test lint bench soak lock clean test-setup
 
@@ -43,3 +44,4 @@ lock: test-setup ## Resolve the dependencies anew
 clean: ## Remove everything that was installed or recorded here
 	@# For root the demo's Postgres lies elsewhere, behind a link.
 	rm -rf "$$(readlink -m var/demo/postgres)" .venv node_modules var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
