@@ -24,21 +24,17 @@ from itertools import groupby
 from pathlib import Path
 
 from common.errors import MediaError
-from common.files import read_at, sync
+from common.files import sync
 from common.media.encoders import EncoderPool
 from common.media.external import PIPE_FORMAT
 from common.media.job import ArchiveJob, OverlapPieces, Pieces, RenderJob
 from common.media.plan import Clip, CutPlan, Part
-from common.media.reel import PlannedPiece, pieces_of
+from common.media.reel import pieces_of
 from common.media.remux import mp4_of, write_mp4
 from common.media.request import CutType
 from common.media.smart.mux import Packed
 from common.media.smart.stream import stream_smart
-
-# What is read at once of files that are sent as they are. To a pipe, which holds 64 KiB, one part
-# is written while the one before is taken; over sockets fewer turns cost less.
-_PIPE_BYTES = 32 * 1024
-_SOCKET_BYTES = 256 * 1024
+from common.media.untouched import PIPE_BYTES, SOCKET_BYTES, read_stretch
 
 # Files of these are written by the encoding process, which goes back to their beginning at the end.
 _SEEKING = {CutType.MP4, CutType.WEBM, CutType.CUSTOM}
@@ -54,7 +50,7 @@ def stream_cut(
 
     Raises MediaError if a segment cannot be read or decoded, or has gone since the plan was made.
     """
-    for pieces in _stream(plan, encoders, on_progress, _PIPE_BYTES):
+    for pieces in _stream(plan, encoders, on_progress, PIPE_BYTES):
         yield from pieces
 
 
@@ -64,7 +60,7 @@ def stream_pieces(
     """The same, but what is ready at the same time comes together: for whoever can send many pieces
     at once.
     """
-    return _stream(plan, encoders, on_progress, _SOCKET_BYTES)
+    return _stream(plan, encoders, on_progress, SOCKET_BYTES)
 
 
 def _stream(
@@ -101,9 +97,7 @@ def _clip_of_segments(
     for as_it_is, run in groupby(clip.stretch, key=lambda planned: rough or planned.whole):
         stretch = tuple(run)
         if as_it_is:
-            for planned in stretch:
-                yield from _file_chunks(planned, chunk_bytes)
-                progress.step_done(planned.frames)
+            yield from read_stretch(stretch, chunk_bytes, progress.step_done)
         else:
             job = RenderJob(parts=(pieces_of(stretch),), container="mpegts", keep_time=True)
             yield from encoders.run(job, progress.report)
@@ -208,17 +202,3 @@ def _job_part(part: Part) -> Pieces | OverlapPieces:
     if isinstance(part, Clip):
         return pieces_of(part.stretch)
     return part.pieces
-
-
-def _file_chunks(planned: PlannedPiece, chunk_bytes: int) -> Iterator[Packed]:
-    """The whole segment."""
-    path = Path(planned.piece.path)
-    try:
-        with path.open("rb", buffering=0) as file:
-            offset = 0
-            while chunk := read_at(file.fileno(), chunk_bytes, offset):
-                offset += len(chunk)
-                yield chunk
-    except OSError as exc:
-        problem = "is gone" if isinstance(exc, FileNotFoundError) else "cannot be read"
-        raise MediaError(f"{planned.piece.label}: {path.name} {problem}") from exc

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.files import read_at
+from common.media.untouched import read_at
 
 
 def read_all(path: Path, size: int) -> bytes:
