@@ -190,9 +190,10 @@ class _Encoder:
 
 class EncoderPool:
     """See the module's description. `keep` is how many idle processes stay; any others end when
-    nothing has needed them for `linger_seconds`, at the end of another job or by `stay_warm`. That
-    also kills a process that does not accept a job within `accept_seconds`, which another one then
-    gets, or says nothing of its job for `silence_seconds`.
+    nothing has needed them for `linger_seconds`, at the end of another job or by `stay_warm`.
+
+    `stay_warm` also kills a process that does not accept a job within `accept_seconds`, which then
+    another one gets, or that says nothing of its job for `silence_seconds`.
     """
 
     def __init__(
