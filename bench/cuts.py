@@ -22,7 +22,7 @@ from bench.material import FRAMES_PER_SECOND, LONG, SHORT, record, repeat
 from bench.names import SEGMENT
 from bench.suite import Run, check
 from common.times import HOUR, MINUTE, SECOND, Micros, TimeRange, format_time, parse_time
-from tests.support.encoding import resident_bytes
+from tests.support.proc import resident_bytes
 from tests.support.processes import ROOT, ServiceProcess
 from tests.support.transport import read_transport
 

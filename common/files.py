@@ -27,7 +27,14 @@ def make_durable_folder(folder: Path) -> None:
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
-    """Replace a small file so that a reader sees the old content or the new. Text is UTF-8."""
+    """Replace a small file so that a reader sees the old content or the new. Text is UTF-8.
+
+    Raises OSError, for example for a full disk, and leaves nothing behind then.
+    """
     temp = path.with_name(f"{path.name}.temp")
-    temp.write_bytes(data.encode() if isinstance(data, str) else data)
-    temp.replace(path)
+    try:
+        temp.write_bytes(data.encode() if isinstance(data, str) else data)
+        temp.replace(path)
+    except OSError:
+        temp.unlink(missing_ok=True)  # half a file would take the room of others
+        raise

@@ -6,6 +6,7 @@ from errno import ENOSPC
 from io import SEEK_END, FileIO
 from pathlib import Path
 
+from common.files import write_whole
 from common.gaps import Gap, GapReason, format_gap, journal_file, journal_playlists
 from common.times import SECOND, Micros, format_time
 
@@ -79,11 +80,7 @@ class GapJournal:
         self._playlists.mkdir(parents=True, exist_ok=True)
         if not self._kept_playlists:
             self._kept_playlists.extend(sorted(self._playlists.glob("*.m3u8")))
-        try:
-            path.write_text(playlist)
-        except OSError:
-            path.unlink(missing_ok=True)  # half a playlist would take the room of lines
-            raise
+        write_whole(path, playlist)
         self._kept_playlists.append(path)
         while len(self._kept_playlists) > _KEPT_PLAYLISTS:
             self._kept_playlists.popleft().unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from tests.support.checker import (
     assert_steady,
     read_video,
 )
+from tests.support.proc import read_of_process
 from tests.support.processes import ROOT, clean_environment
 from tests.support.waiting import wait_until
 
@@ -158,11 +159,7 @@ def test_a_service_that_dies_is_started_again(demo: Demo) -> None:
         text=True,
         check=False,
     ).stdout.split()
-    ours = [
-        pid
-        for pid in pids
-        if str(demo.home) in Path(f"/proc/{pid}/environ").read_text(errors="replace")
-    ]
+    ours = [pid for pid in pids if str(demo.home) in (read_of_process(int(pid), "environ") or "")]
     assert len(ours) == 1
     subprocess.run(["kill", "-KILL", ours[0]], check=True)
     wait_until(

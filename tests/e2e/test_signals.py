@@ -25,6 +25,7 @@ import requests
 
 from common.times import SECOND, format_time, parse_time
 from tests.support.media import fill_store, recorded_set
+from tests.support.proc import session
 from tests.support.processes import ROOT, ServiceProcess, clean_environment
 from tests.support.seeds import seeded_random
 from tests.support.waiting import wait_until
@@ -169,7 +170,7 @@ def _signal_once(service: Service, folder: Path, dsn: str, after_seconds: float)
                 process.wait(after_seconds)
             process.send_signal(signal.SIGTERM)
             status = process.wait(EXIT_SECONDS)
-            left_children = _session_lives(process.pid)
+            left_children = bool(session(process.pid))
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -189,17 +190,6 @@ def _handles_sigterm(process: "subprocess.Popen[bytes]") -> bool:
     return bool(int(caught.split()[1], 16) & (1 << (signal.SIGTERM - 1)))
 
 
-def _session_lives(session: int) -> bool:
-    """Whether a process of the session still runs; zombies, that nobody reaped yet, do not."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            state, _, _, its_session = stat.read_text().rpartition(")")[2].split()[:4]
-            if int(its_session) == session and state != "Z":
-                return True
-    return False
-
-
-@contextlib.contextmanager
 def running(service: Service, folder: Path, dsn: str) -> Iterator[ServiceProcess]:
     with ServiceProcess(service.module, *service.arguments(folder, dsn)) as process:
         yield process

@@ -1,4 +1,4 @@
-"""Jobs for encoding processes, and the processes themselves as the kernel shows them."""
+"""Jobs for encoding processes, and the processes themselves."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from common.media.job import Piece, RenderJob
 from common.times import SECOND, parse_time
 from tests.support.media import fill_store, recorded_set
+from tests.support.proc import children, read_of_process
 
 START = parse_time("2026-01-01T00:00:00")
 
@@ -25,42 +26,10 @@ def render_job(folder: Path, *, segments: int = 1, container: str = "mpegts") ->
     return RenderJob(parts=(pieces,), container=container)
 
 
-def children(pid: int) -> set[int]:
-    """The processes that a process has started and that still exist, zombies among them."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        fields = _stat(int(path.name))
-        if fields is not None and int(fields[1]) == pid:
-            found.add(int(path.name))
-    return found
-
-
 def encoders() -> set[int]:
     """The encoding processes of this process."""
     return {
         pid
         for pid in children(os.getpid())
-        if b"common.media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if "common.media.worker" in (read_of_process(pid, "cmdline") or "")
     }
-
-
-def is_running(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
-    fields = _stat(pid)
-    return fields is not None and fields[0] != "Z"
-
-
-def _stat(pid: int) -> list[str] | None:
-    """What the kernel says of a process, from its state on; None if there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return stat.rpartition(")")[2].split()
-
-
-def resident_bytes(pid: int) -> int:
-    """How much memory the process has in RAM."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024

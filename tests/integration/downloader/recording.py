@@ -92,7 +92,8 @@ class Recording:
     def gaps(self, quality: str = "source", channel: str = CHANNEL) -> list[Gap]:
         """The journal."""
         file = self.base_dir / ".gaps" / channel / f"{quality}.jsonl"
-        lines = file.read_text().splitlines() if file.exists() else []
+        text = file.read_text() if file.exists() else ""
+        lines = text[: text.rfind("\n") + 1].splitlines()  # one may be half written
         gaps = [json.loads(line) for line in lines]
         for gap in gaps:
             assert parse_time(gap.pop("noted")) > 0

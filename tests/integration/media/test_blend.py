@@ -13,7 +13,7 @@ import pytest
 from common.media.blend import blend, crossfade
 from common.media.transitions import DESCRIPTIONS, OWN
 from common.media.wipes import WIPES
-from tests.support.encoding import resident_bytes
+from tests.support.proc import resident_bytes
 
 WIDTH, HEIGHT = 320, 180
 BLACK, WHITE = 16, 235

@@ -22,7 +22,8 @@ from common.media.job import RenderJob
 from common.media.smart.edge import EdgeJob, EdgeSource
 from common.media.smart.segment import load
 from tests.support.checker import assert_frames, read_video
-from tests.support.encoding import children, encoders, is_running, render_job
+from tests.support.encoding import encoders, render_job
+from tests.support.proc import children, is_running
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
 
@@ -393,7 +394,7 @@ from common.media.encoders import EncoderPool
 from common.media.job import RenderJob
 from common.media.smart.edge import EdgeJob, EdgeSource
 from common.media.smart.segment import load
-from tests.support.encoding import children
+from tests.support.proc import children
 job = RenderJob.from_json(Path(sys.argv[1]).read_bytes())
 pool = EncoderPool(keep=1, linger_seconds=0)
 pool.prestart(1)

@@ -20,8 +20,9 @@ from tests.support.checker import (
     assert_steady,
     read_video,
 )
-from tests.support.encoding import START, children, encoders, is_running
+from tests.support.encoding import START, encoders
 from tests.support.media import fill_store, recorded_set
+from tests.support.proc import children, is_running
 from tests.support.waiting import wait_until
 
 MILLISECOND = Fraction(1, 1000)

@@ -19,8 +19,9 @@ from common.media.request import CutRequest, CutType, Transition
 from common.segments.store import SegmentStore
 from common.times import SECOND, TimeRange, parse_time
 from tests.support.checker import read_video
-from tests.support.encoding import encoders, is_running
+from tests.support.encoding import encoders
 from tests.support.media import StoredSegment, store_bytes
+from tests.support.proc import is_running
 from tests.support.variants import store_variant, variant
 from tests.support.waiting import wait_until
 

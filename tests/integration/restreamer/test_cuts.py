@@ -8,7 +8,7 @@ import requests
 
 from tests.integration.restreamer.conftest import Node
 from tests.support.checker import assert_decodes_silently, assert_in_sync, read_video
-from tests.support.encoding import children, resident_bytes
+from tests.support.proc import children, resident_bytes
 from tests.support.waiting import wait_until
 
 CUT = "/cut/demo/source.ts"

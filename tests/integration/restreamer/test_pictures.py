@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.integration.restreamer.conftest import Node
 from tests.support.checker import read_number
-from tests.support.encoding import children
+from tests.support.proc import children
 from tests.support.waiting import wait_until
 
 FRAME = "/frame/demo/source.png"

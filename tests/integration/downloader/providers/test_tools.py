@@ -10,6 +10,7 @@ import pytest
 from tests.integration.downloader.conftest import Record
 from tests.integration.downloader.recording import Recording
 from tests.support.origin import Origin
+from tests.support.proc import is_running
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
 from tests.support.web_server import Answer, Request, silent_server, web_server
@@ -143,7 +144,7 @@ def test_however_a_process_breaks_it_is_tried_again_and_nothing_of_it_is_left(
         assert recording.process.output.count(line) == 1
     assert recording.process.terminate() == 0
     started = [int(pid) for text in pids.read_text().splitlines() for pid in text.split()[1:]]
-    wait_until(lambda: not any(map(runs, started)), "all processes have ended")
+    wait_until(lambda: not any(map(is_running, started)), "all processes have ended")
 
 
 _KILLED_WHILE_IT_ASKS = """
@@ -153,7 +154,7 @@ import os
 import gevent
 from downloader.channels import parse_channel
 from downloader.providers.sites import SiteProvider
-from tests.support.encoding import children, is_running
+from tests.support.proc import children, is_running
 channel = parse_channel("demo:youtube:broken:hang")
 site = SiteProvider(channel, None, deadline_seconds=60)
 for step in range(60):
@@ -187,12 +188,3 @@ def says(recording: Recording, text: str) -> bool:
 
 def has_started(pids: Path, way: str, times: int) -> bool:
     return pids.exists() and pids.read_text().count(f"{way} ") >= times
-
-
-def runs(pid: int) -> bool:
-    """Whether the process is there, and is no zombie that nobody has reaped."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
