@@ -190,6 +190,7 @@ def _handles_sigterm(process: "subprocess.Popen[bytes]") -> bool:
     return bool(int(caught.split()[1], 16) & (1 << (signal.SIGTERM - 1)))
 
 
+@contextlib.contextmanager
 def running(service: Service, folder: Path, dsn: str) -> Iterator[ServiceProcess]:
     with ServiceProcess(service.module, *service.arguments(folder, dsn)) as process:
         yield process
