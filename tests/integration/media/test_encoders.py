@@ -228,7 +228,7 @@ def watched(pool: EncoderPool) -> Iterator[None]:
 def test_the_processes_of_a_burst_serve_the_next_one_and_end_when_nothing_needs_them(
     job: RenderJob, registry: CollectorRegistry
 ) -> None:
-    with EncoderPool(linger_seconds=5, registry=registry) as pool:
+    with EncoderPool(linger_seconds=20, registry=registry) as pool:
         side_by_side(pool, job, 3)
         served = encoders()
         side_by_side(pool, job, 3)
@@ -240,7 +240,7 @@ def test_the_processes_of_a_burst_serve_the_next_one_and_end_when_nothing_needs_
 
 
 def test_what_a_process_does_not_begin_with_another_does(job: RenderJob) -> None:
-    with EncoderPool(keep=1, linger_seconds=1, accept_seconds=5) as pool:
+    with EncoderPool(keep=1, linger_seconds=1, accept_seconds=20) as pool:
         video = b"".join(pool.run(job))
         (stopped,) = encoders()
         os.kill(stopped, signal.SIGSTOP)
