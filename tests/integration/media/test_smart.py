@@ -241,7 +241,7 @@ BOUNDS = st.tuples(st.integers(0, 7900), st.integers(1, 900))
     max_examples=3,
     derandomize=True,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     name=st.sampled_from(["worst", "gop-1-beside", "open-gop-some-idr", "jitter-ntsc"]),

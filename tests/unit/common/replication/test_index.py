@@ -117,7 +117,8 @@ def test_an_hour_comes_with_the_digest_of_exactly_its_names(tmp_path: Path) -> N
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.integers())
 def test_whatever_comes_and_goes_the_digests_are_those_of_the_folders(
