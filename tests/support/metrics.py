@@ -9,7 +9,7 @@ def metric(url: str, name: str, **labels: str) -> float:
 
     Samples with further labels are added up.
     """
-    answer = requests.get(f"{url}/metrics", timeout=10)
+    answer = requests.get(f"{url}/metrics", timeout=60)
     answer.raise_for_status()
     return sum(
         sample.value

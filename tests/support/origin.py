@@ -13,7 +13,7 @@ from tests.support.processes import ServiceProcess
 START: Micros = 1_800_000_000_000_000
 """2027-01-15T08:00:00: when a stepped origin's stream begins unless a test says otherwise."""
 
-_SECONDS = 30
+_SECONDS = 60
 
 
 class Origin:

@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
-_LISTENS = re.compile(r"^\S+ listens on (http://\S+?)/?$", re.MULTILINE)
+_LISTENS = re.compile(r"^\S+ listens on (http://\S+?)/?\n", re.MULTILINE)
 _PORT_FLAG = {
     "restreamer": "--port",
     "thrimshim": "--port",
@@ -87,20 +87,20 @@ class ServiceProcess:
         """Where it listens, without a slash at the end; waits until it does."""
         return wait_until(self._url, f"{self.module} listens")
 
-    def wait_ready(self, seconds: float = 60) -> Self:
+    def wait_ready(self, seconds: float = 120) -> Self:
         """Wait until /readyz answers 200."""
         url = f"{self.url}/readyz"
 
         def ready() -> bool:
             self._must_run()
-            with contextlib.suppress(requests.ConnectionError):
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
                 return requests.get(url, timeout=5).ok
             return False
 
         wait_until(ready, f"{self.module} is ready", seconds=seconds)
         return self
 
-    def terminate(self, seconds: float = 40) -> int:
+    def terminate(self, seconds: float = 90) -> int:
         """SIGTERM; returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -127,7 +127,9 @@ class ServiceProcess:
             raise AssertionError(f"{self.module} ended with {status}:\n{self.output}")
 
 
-def run_command(module: str, *args: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+def run_command(
+    module: str, *args: str, seconds: float = 120
+) -> "subprocess.CompletedProcess[str]":
     """Run `python -m MODULE ARGS` to its end, with its output as text."""
     return subprocess.run(
         [sys.executable, "-m", module, *args],

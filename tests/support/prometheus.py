@@ -61,7 +61,7 @@ def promtool(*arguments: object) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stdout
@@ -115,13 +115,13 @@ class Prometheus:
         }
 
     def _get(self, what: str, **parameters: str) -> dict[str, Any]:
-        answer = requests.get(f"{self.url}/api/v1/{what}", params=parameters, timeout=10)
+        answer = requests.get(f"{self.url}/api/v1/{what}", params=parameters, timeout=60)
         answer.raise_for_status()
         data: dict[str, Any] = answer.json()["data"]
         return data
 
     def is_ready(self) -> bool:
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             return requests.get(f"{self.url}/-/ready", timeout=5).ok
         return False
 
@@ -147,4 +147,4 @@ def running_prometheus(config: Path, port: int | None = None) -> Iterator[Promet
             yield prometheus
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    condition: Callable[[], T | None], what: str, *, seconds: float = 60, interval: float = 0.02
+    condition: Callable[[], T | None], what: str, *, seconds: float = 120, interval: float = 0.02
 ) -> T:
     """Return the first true value of `condition()`. Raises AssertionError naming `what`."""
     deadline = time.monotonic() + seconds
