@@ -130,10 +130,12 @@ def store_bytes(
     duration: Micros,
     kind: SegmentType = SegmentType.FULL,
 ) -> tuple[Path, Segment]:
-    """Write a segment under the name that a downloader would have given it."""
+    """Write a segment under the name that a downloader would have given it, whole or not at all."""
     digest = hash_bytes(data)
     name = format_name(start, duration, kind, digest)
     path = quality_dir / format_hour(start) / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    unfinished = path.with_name(f".{name}")
+    unfinished.write_bytes(data)
+    unfinished.rename(path)
     return path, Segment(start=start, duration=duration, type=kind, hash=digest, name=name)
