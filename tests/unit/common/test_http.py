@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -79,7 +78,10 @@ class ScriptedServer:
             head, _, received = received.partition(b"\r\n\r\n")
             self.heads.append(head.decode())
             answer = self.answer(head.decode().split()[1])
-            connection.sendall(answer.removesuffix(HOLD).removesuffix(CLOSE))
+            try:
+                connection.sendall(answer.removesuffix(HOLD).removesuffix(CLOSE))
+            except OSError:  # the client waits no longer
+                return
             if answer.endswith(HOLD):
                 return
             if answer.endswith(CLOSE):
@@ -129,13 +131,21 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def client(registry: CollectorRegistry) -> Iterator[HttpClient]:
-    client = HttpClient("test", HttpClientMetrics(registry), read_seconds=0.2)
+    client = HttpClient("test", HttpClientMetrics(registry), read_seconds=60)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def hasty_client() -> Iterator[HttpClient]:
+    """Waits long enough for what comes at once, and not much longer."""
+    client = HttpClient("hasty", HttpClientMetrics(CollectorRegistry()), read_seconds=5)
     yield client
     client.close()
 
 
 def fetch(client: HttpClient, url: str) -> bytes:
-    with client.get(url, deadline_seconds=30) as response:
+    with client.get(url, deadline_seconds=120) as response:
         return response.read(limit_bytes=1000)
 
 
@@ -151,8 +161,6 @@ def fetch(client: HttpClient, url: str) -> bytes:
         ("/truncated", BrokenTransfer),
         ("/bad-chunk", BrokenTransfer),
         ("/bad-gzip", BrokenTransfer),
-        ("/silent", TimedOut),
-        ("/stalls", TimedOut),
     ],
 )
 def test_each_way_to_fail_is_one_of_our_errors(
@@ -164,18 +172,33 @@ def test_each_way_to_fail_is_one_of_our_errors(
     assert caught.value.url == server.url + path
 
 
-@pytest.mark.parametrize("path", ["/truncated", "/broken-chunks", "/stalls"])
+@pytest.mark.parametrize("path", ["/truncated", "/broken-chunks"])
 def test_what_came_before_a_body_broke_off_is_there(
     server: ScriptedServer, client: HttpClient, path: str
 ) -> None:
+    assert came_before(client, server.url + path, FetchError) == b"hello"
+
+
+def test_a_server_that_falls_silent_has_timed_out_and_what_came_before_is_there(
+    server: ScriptedServer, hasty_client: HttpClient
+) -> None:
+    with pytest.raises(TimedOut) as caught:
+        fetch(hasty_client, server.url + "/silent")
+    assert type(caught.value) is TimedOut
+    assert came_before(hasty_client, server.url + "/stalls", TimedOut) == b"hello"
+
+
+def came_before(client: HttpClient, url: str, error: type[FetchError]) -> bytes:
+    """What a body has until it breaks off with this error."""
     came = b""
     with (
-        client.get(server.url + path, deadline_seconds=30) as response,
-        pytest.raises(FetchError),
+        client.get(url, deadline_seconds=120) as response,
+        pytest.raises(error) as caught,
     ):
         for chunk in response.chunks():
             came += chunk
-    assert came == b"hello"
+    assert caught.value.url == url
+    return came
 
 
 @pytest.mark.parametrize("path", ["/chunks", "/gzip"])
@@ -236,7 +259,7 @@ def test_a_deadline_of_somebody_else_passes_through() -> None:
 
 def test_a_body_above_the_limit_is_not_kept(server: ScriptedServer, client: HttpClient) -> None:
     with (
-        client.get(server.url + "/good", deadline_seconds=30) as response,
+        client.get(server.url + "/good", deadline_seconds=120) as response,
         pytest.raises(BrokenTransfer, match="longer than 4 bytes"),
     ):
         response.read(limit_bytes=4)
@@ -245,14 +268,14 @@ def test_a_body_above_the_limit_is_not_kept(server: ScriptedServer, client: Http
 def test_after_a_redirect_the_address_is_the_final_one(
     server: ScriptedServer, client: HttpClient
 ) -> None:
-    with client.get(server.url + "/moved", deadline_seconds=30) as response:
+    with client.get(server.url + "/moved", deadline_seconds=120) as response:
         assert response.url == server.url + "/good"
         assert response.text() == "hello"
 
 
 @pytest.fixture
 def strict_client(registry: CollectorRegistry) -> Iterator[HttpClient]:
-    client = HttpClient("strict", HttpClientMetrics(registry), read_seconds=0.2, strict=True)
+    client = HttpClient("strict", HttpClientMetrics(registry), read_seconds=60, strict=True)
     yield client
     client.close()
 
@@ -280,7 +303,7 @@ def test_who_asks_on_a_condition_is_told_that_nothing_has_changed(
 ) -> None:
     headers = {"If-None-Match": '"x"'}
     url = server.url + "/unchanged"
-    with strict_client.get(url, deadline_seconds=30, headers=headers) as response:
+    with strict_client.get(url, deadline_seconds=120, headers=headers) as response:
         assert response.status == 304
         assert response.read(limit_bytes=10) == b""
 
@@ -299,7 +322,9 @@ def test_a_connection_is_used_again_until_a_reset(
 def test_requests_say_who_asks_and_carry_the_callers_headers(
     server: ScriptedServer, client: HttpClient
 ) -> None:
-    with client.get(server.url + "/good", deadline_seconds=30, headers={"X-Test": "yes"}) as answer:
+    with client.get(
+        server.url + "/good", deadline_seconds=120, headers={"X-Test": "yes"}
+    ) as answer:
         answer.read(limit_bytes=10)
     assert "User-Agent: wubloader" in server.heads[0]
     assert "X-Test: yes" in server.heads[0]
@@ -330,7 +355,7 @@ from prometheus_client import CollectorRegistry
 from common.errors import FetchError
 from common.http import HttpClient, HttpClientMetrics
 
-client = HttpClient("test", HttpClientMetrics(CollectorRegistry()))
+client = HttpClient("test", HttpClientMetrics(CollectorRegistry()), read_seconds=1000)
 try:
     with client.get(sys.argv[1], deadline_seconds=0.2) as response:
         response.read(limit_bytes=1000)
@@ -341,13 +366,11 @@ except FetchError as exc:
 
 @pytest.mark.parametrize("path", ["/silent", "/stalls"])
 def test_the_deadline_covers_headers_and_body(server: ScriptedServer, path: str) -> None:
-    started = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-c", DEADLINE_PROGRAM, server.url + path],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert (ended.stdout, ended.stderr) == ("TimedOut\n", "")
-    assert time.monotonic() - started < 14, "the deadline ended it, not the read timeout of 15 s"
