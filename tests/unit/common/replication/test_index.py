@@ -157,6 +157,6 @@ def test_of_many_that_ask_at_once_one_reads(tmp_path: Path, read_hours: "Counter
     put_week(tmp_path)
     index = DigestIndex(SegmentStore(tmp_path))
     asking = [gevent.spawn(index.digest, *DEMO) for _ in range(10)]
-    gevent.joinall(asking, timeout=30, raise_error=True)
+    gevent.joinall(asking, timeout=120, raise_error=True)
     assert all(one.value is asking[0].value for one in asking)
     assert set(read_hours.values()) == {1}

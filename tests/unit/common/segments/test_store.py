@@ -48,6 +48,23 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> "Counter[str]":
     return counts
 
 
+class Clock:
+    """Stands still, so that what has just changed does not become old."""
+
+    def __init__(self) -> None:
+        self.now_ns = time.time_ns()
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "time_ns", clock)
+    return clock
+
+
 def listed(store: SegmentStore, hour: str = HOUR_NAME) -> list[Segment]:
     return list(store.hour(*DEMO, hour).segments)
 
@@ -285,30 +302,30 @@ def test_a_folder_is_read_again_only_when_it_has_changed(
 
 
 def test_a_change_within_the_clock_s_granularity_is_seen(
-    store: SegmentStore, tmp_path: Path
+    store: SegmentStore, tmp_path: Path, clock: Clock
 ) -> None:
     """The folder's mtime is the same before and after: only its youth says that it may change."""
     folder = put_segment(tmp_path, FIRST).parent
-    now = time.time_ns()
-    os.utime(folder, ns=(now, now))
+    os.utime(folder, ns=(clock.now_ns, clock.now_ns))
     assert listed(store) == [FIRST]
     put_segment(tmp_path, SECOND_ONE)
     put_name(tmp_path, tombstone_of(FIRST))
-    os.utime(folder, ns=(now, now))
+    os.utime(folder, ns=(clock.now_ns, clock.now_ns))
     assert listed(store) == [SECOND_ONE]
 
 
 def test_a_file_system_that_keeps_whole_seconds_is_trusted_later(
-    store: SegmentStore, tmp_path: Path, reads: "Counter[str]"
+    store: SegmentStore, tmp_path: Path, reads: "Counter[str]", clock: Clock
 ) -> None:
     folder = put_segment(tmp_path, FIRST).parent
-    whole_second = (time.time_ns() // 1_000_000_000 - 1) * 1_000_000_000
+    whole_second = clock.now_ns // 1_000_000_000 * 1_000_000_000
     os.utime(folder, ns=(whole_second, whole_second))
+    clock.now_ns = whole_second + 1_500_000_000
     listed(store)
     reads.clear()
     listed(store)
     assert reads[HOUR_NAME] > 0
-    os.utime(folder, ns=(whole_second - 5_000_000_000, whole_second - 5_000_000_000))
+    clock.now_ns = whole_second + 5_000_000_000
     listed(store)
     reads.clear()
     listed(store)
@@ -404,6 +421,7 @@ def test_an_hours_hidden_segments_are_apart(store: SegmentStore, tmp_path: Path)
     assert hour.names == sorted([SECOND_ONE.name, tombstone_of(FIRST)])
 
 
+@pytest.mark.usefixtures("clock")
 def test_the_state_is_the_same_while_nothing_changes(store: SegmentStore, tmp_path: Path) -> None:
     put_segment(tmp_path, FIRST)
     settle(tmp_path)
