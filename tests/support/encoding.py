@@ -6,7 +6,7 @@ from pathlib import Path
 from common.media.job import Piece, RenderJob
 from common.times import SECOND, parse_time
 from tests.support.media import fill_store, recorded_set
-from tests.support.proc import children, read_of_process
+from tests.support.proc import children, command_line
 
 START = parse_time("2026-01-01T00:00:00")
 
@@ -28,8 +28,4 @@ def render_job(folder: Path, *, segments: int = 1, container: str = "mpegts") ->
 
 def encoders() -> set[int]:
     """The encoding processes of this process."""
-    return {
-        pid
-        for pid in children(os.getpid())
-        if "common.media.worker" in (read_of_process(pid, "cmdline") or "")
-    }
+    return {pid for pid in children(os.getpid()) if "common.media.worker" in command_line(pid)}

@@ -1,5 +1,6 @@
 """Processes as the kernel shows them (`man 5 proc`). Any of them may end at any moment."""
 
+import time
 from pathlib import Path
 
 
@@ -34,6 +35,15 @@ def resident_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) * 1024
+
+
+def command_line(pid: int) -> str:
+    """What the process was started as; empty if it does not run (any more). One that is just being
+    started has none yet: the kernel tells who starts it before it shows this.
+    """
+    while not (line := read_of_process(pid, "cmdline")) and is_running(pid):
+        time.sleep(0.001)
+    return line or ""
 
 
 def read_of_process(pid: int, name: str) -> str | None:

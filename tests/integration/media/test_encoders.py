@@ -381,7 +381,7 @@ def test_a_parent_that_is_killed_leaves_no_process(
         left = children(parent.pid)
         assert len(left) == 2
         parent.kill()
-    wait_until(lambda: not any(map(is_running, left)), "all encoders are gone", seconds=5)
+    wait_until(lambda: not any(map(is_running, left)), "all encoders are gone")
 
 
 _KILLED_GREENLETS = """
@@ -395,6 +395,7 @@ from common.media.job import RenderJob
 from common.media.smart.edge import EdgeJob, EdgeSource
 from common.media.smart.segment import load
 from tests.support.proc import children
+from tests.support.waiting import wait_until
 job = RenderJob.from_json(Path(sys.argv[1]).read_bytes())
 pool = EncoderPool(keep=1, linger_seconds=0)
 pool.prestart(1)
@@ -408,10 +409,13 @@ for step in range(12):
     gevent.sleep(0)
     cut.kill()
 last = b"".join(pool.run(job))
-more_files = len(os.listdir("/proc/self/fd")) - open_files
-left = children(os.getpid())
+def left():
+    more_files = len(os.listdir("/proc/self/fd")) - open_files
+    return len(children(os.getpid())), more_files
+# What was begun aside for a greenlet goes on without it.
+wait_until(lambda: left() == (1, 0), "one process is left, and no file")
 pool.close()
-print(json.dumps([first == last, len(left), more_files, len(children(os.getpid()))]))
+print(json.dumps([first == last, len(children(os.getpid()))]))
 """
 
 
@@ -423,9 +427,7 @@ def test_a_greenlet_killed_at_any_moment_of_its_job_leaves_no_process(
     done = subprocess.run(
         [sys.executable, "-c", _KILLED_GREENLETS, str(document)],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         check=True,
     )
-    same_video, left, more_files, left_at_end = json.loads(done.stdout)
-    assert same_video
-    assert (left, more_files, left_at_end) == (1, 0, 0)
+    assert json.loads(done.stdout) == [True, 0]

@@ -134,7 +134,7 @@ def test_ffmpeg_ends_with_a_cut_that_is_broken_off(store: SegmentStore, tmp_path
             ffmpeg_args=ARGUMENTS,
         )
     assert len(from_ffmpeg) == 1
-    wait_until(lambda: not any(map(is_running, from_ffmpeg)), "ffmpeg is gone", seconds=5)
+    wait_until(lambda: not any(map(is_running, from_ffmpeg)), "ffmpeg is gone")
 
 
 def test_good_arguments_are_accepted() -> None:

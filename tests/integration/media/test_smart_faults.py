@@ -121,7 +121,7 @@ def test_a_damaged_segment_fails_the_cut_by_name(
     with pytest.raises(MediaError, match=r"range 2 \("):
         for _ in stream_cut(planned, encoders=pool):
             pass
-    wait_until(lambda: greenlets() <= before, "no greenlet is left", seconds=5)
+    wait_until(lambda: greenlets() <= before, "no greenlet is left")
 
 
 def test_a_recording_that_lacked_packets_from_the_beginning_is_cut_as_it_is(
@@ -147,7 +147,7 @@ def test_closing_a_cut_ends_its_encoders(
     next(chunks)
     assert encoders()
     chunks.close()
-    wait_until(lambda: greenlets() <= before, "no greenlet is left", seconds=5)
+    wait_until(lambda: greenlets() <= before, "no greenlet is left")
     # One that was interrupted has been killed; whoever is left waits for a job.
     assert registry.get_sample_value("wubloader_encoder_processes_idle") == len(encoders())
 
