@@ -132,7 +132,7 @@ def run_program(body: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", source],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
         env=environment,
     )

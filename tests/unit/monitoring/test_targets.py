@@ -16,7 +16,7 @@ def write(*nodes: str) -> "subprocess.CompletedProcess[str]":
         [MONITORING / "write-targets", *nodes],
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=120,
         check=False,
     )
 
