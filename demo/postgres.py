@@ -31,8 +31,10 @@ from common.errors import ConfigError
 
 _PORTS = range(20_000, 32_768)
 """Below those that the kernel gives to connections: what is free now stays so until it is used."""
+_claims: list[socket.socket] = []
+"""Addresses that have no file (unix(7), abstract), each for a port: they end with this process."""
 
-START_SECONDS = 30
+START_SECONDS = 120
 STOP_SECONDS = 20
 _USER = "wubloader"
 _INSTALLED = "pginstall18"
@@ -202,15 +204,27 @@ class Postgres:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago. Raises ConfigError if there is none."""
-    for port in random.SystemRandom().sample(_PORTS, k=100):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+    """A TCP port on loopback that was free a moment ago, and that nobody else gets from here while
+    this process runs. Raises ConfigError if there is none.
+    """
+    for port in random.SystemRandom().sample(_PORTS, k=min(100, len(_PORTS))):
+        if _claim(port):
             return port
     raise ConfigError(f"no port from {_PORTS.start} to {_PORTS.stop - 1} is free")
+
+
+def _claim(port: int) -> bool:
+    """Whether the port is free, and ours from now on."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0wubloader-port-{port}")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 def _reachable_home(home: Path, account: Account) -> Path:
