@@ -15,7 +15,8 @@ from demo.layout import SERVICES, Layout
 
 CHANNEL = "demo"
 QUALITY = "source"
-WAIT_SECONDS = 120
+WAIT_SECONDS = 300
+_ANSWER_SECONDS = 30
 _POLL_SECONDS = 0.5
 _SEGMENTS = 6
 # Neither bound is on a segment's edge, so the video shows that cuts are exact.
@@ -75,8 +76,8 @@ class Story:
             self._alive()
             try:
                 value = condition()
-            except requests.ConnectionError:
-                value = None  # not started yet, or just being started again
+            except (requests.ConnectionError, requests.Timeout):
+                value = None  # not started yet, or just being started again, or busy
             if value:
                 return value
             time.sleep(_POLL_SECONDS)
@@ -85,7 +86,7 @@ class Story:
         )
 
     def _get(self, service: str, path: str) -> Any:
-        answer = self._session.get(self._layout.url(service) + path, timeout=10)
+        answer = self._session.get(self._layout.url(service) + path, timeout=_ANSWER_SECONDS)
         answer.raise_for_status()
         return answer.json()
 
@@ -98,7 +99,9 @@ class Story:
 
     def _is_ready(self, service: str) -> bool:
         try:
-            return self._session.get(self._layout.url(service) + "/readyz", timeout=10).ok
+            return self._session.get(
+                self._layout.url(service) + "/readyz", timeout=_ANSWER_SECONDS
+            ).ok
         except requests.ConnectionError:
             return False
 
@@ -120,7 +123,9 @@ class Story:
         return newest if len(newest) == _SEGMENTS and gapless and fresh else None
 
     def _post(self, path: str, body: dict[str, Any]) -> requests.Response:
-        answer = self._session.post(self._layout.url("thrimshim") + path, json=body, timeout=10)
+        answer = self._session.post(
+            self._layout.url("thrimshim") + path, json=body, timeout=WAIT_SECONDS
+        )
         if not answer.ok:
             raise StoryFailed(f"POST {path}: {answer.status_code} {answer.text.strip()}")
         return answer
