@@ -68,8 +68,13 @@ def _warm(process: ServiceProcess, name: str, *, checks: int) -> Iterator[Figure
     before = metric(process.url, _CHECKS, outcome="unchanged")
     # Asking for metrics costs as well, so it is not done meanwhile.
     spent = measure.spent(process.pid, lambda: time.sleep(checks * _INTERVAL_SECONDS))
-    done = metric(process.url, _CHECKS, outcome="unchanged") - before
-    check(done > 0, "it checks")
+    # On a busy machine it may not have come to the end of one.
+    done = wait_until(
+        lambda: metric(process.url, _CHECKS, outcome="unchanged") - before,
+        "it checks",
+        seconds=600,
+        interval=_INTERVAL_SECONDS,
+    )
     check(metric(process.url, _CHECKS, outcome="changed") == 1, "nothing has changed")
     yield _figure(f"{name}: a check without changes", spent / done * 1000, "CPU ms", goal=50)
 
@@ -94,6 +99,7 @@ def _add_segment(process: ServiceProcess, store: Path, start: Micros) -> None:
     wait_until(
         lambda: metric(process.url, _CHECKS, outcome="changed") > seen,
         "it has seen the new segment",
+        seconds=600,
         interval=_INTERVAL_SECONDS / 2,
     )
 

@@ -75,8 +75,8 @@ def _waits(process: ServiceProcess, seconds: float) -> list[float]:
     """How long each request took: names of an hour, one request after the other."""
     url = f"{process.url}/files/{CHANNEL}/{QUALITY}/{format_hour(START)}"
     until = time.monotonic() + seconds
-    waits = []
-    while time.monotonic() < until:
+    waits: list[float] = []
+    while not waits or time.monotonic() < until:
         started = time.monotonic()
         fetch(url)
         waits.append(time.monotonic() - started)

@@ -100,7 +100,7 @@ def _ask_until(url: str, until: float, size_bytes: int) -> int:
     buffer = memoryview(bytearray(_CHUNK_BYTES))
     count = 0
     try:
-        while time.monotonic() < until:
+        while not count or time.monotonic() < until:
             connection.request("GET", address.path)
             response = connection.getresponse()
             received = 0

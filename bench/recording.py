@@ -19,8 +19,8 @@ from tests.support.processes import ServiceProcess
 _QUALITY = "source"
 _ON_AIR: Micros = 20 * SECOND
 """The streams have been on the air for so long when the recorder meets them."""
-_START_SECONDS = 60
-_LATE_SECONDS = 10
+_START_SECONDS = 300
+_LATE_SECONDS = 60
 """What has not landed so long after the measurement is over counts as missing."""
 _LOOK_SECONDS = 0.2
 
