@@ -26,7 +26,7 @@ test: test-setup ## Run all tests
 
 # One story: each test goes on with what the one before has left.
 compose-test: test-setup ## Build the images and run a cluster of three nodes in containers
-	@$(PYTHON) -m pytest -q -x -m 'compose and not soak' --timeout 600 tests/compose $(ARGS)
+	@$(PYTHON) -m pytest -q -x -m 'compose and not soak' --timeout 1800 tests/compose $(ARGS)
 
 lint: test-setup ## Check style, types, imports and lock files
 	@scripts/lint

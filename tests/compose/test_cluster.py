@@ -3,6 +3,7 @@ of docs/OPERATIONS.md: each goes on where the one before has left the cluster.
 """
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def all_have(cluster: Cluster, *nodes: Node) -> int:
     wanted = set(cluster.origin.listed_hashes()) - cluster.deleted
     for node in nodes or cluster.nodes:
         what = f"{node.name} has all {len(wanted)} segments"
-        wait_until(partial(has_all, node, wanted), what, seconds=60, interval=0.5)
+        wait_until(partial(has_all, node, wanted), what, seconds=300, interval=0.5)
     return len(wanted)
 
 
@@ -101,7 +102,9 @@ def test_playlists_and_json_travel_compressed(cluster: Cluster) -> None:
 
 
 def test_floods_of_expensive_requests_are_refused(cluster: Cluster) -> None:
-    answers = [cluster.gamma.get("/frame/demo/source.png") for _ in range(30)]
+    # All at once: a busy machine answers some of them a second, which is no flood.
+    with ThreadPoolExecutor(60) as clients:
+        answers = list(clients.map(cluster.gamma.get, ["/frame/demo/source.png"] * 60))
     assert {answer.status_code for answer in answers} == {400, 429}
     assert {a.headers.get("Retry-After") for a in answers if a.status_code == 429} == {"5"}
 
@@ -145,7 +148,7 @@ def test_an_edit_is_cut_and_its_video_served_by_nginx(cluster: Cluster) -> None:
     done = wait_until(
         lambda: found if (found := api.event(event))["state"] == "DONE" else None,
         "the video is DONE",
-        seconds=60,
+        seconds=300,
         interval=0.5,
     )
     name = Path(done["video_link"]).name
@@ -230,10 +233,13 @@ def test_nodes_that_could_not_reach_each_other_become_equal(
     ]
     for link in links:
         engine.docker("network", "disconnect", *link)
-    before = gamma.hashes()
-    count = len(cluster.alpha.hashes())
-    wait_until(lambda: len(cluster.alpha.hashes()) >= count + 3, "alpha records on")
-    assert gamma.hashes() == before
+    # What gamma was just fetching may still appear there, but nothing that is recorded from now on.
+    before = cluster.alpha.hashes() | cluster.beta.hashes()
+    recorded = wait_until(
+        lambda: new if len(new := cluster.alpha.hashes() - before) >= 3 else None,
+        "alpha records on",
+    )
+    assert not gamma.hashes() & recorded
     for link in links:
         engine.docker("network", "connect", "--alias", "backfiller", *link)
     all_have(cluster)
@@ -247,8 +253,8 @@ def test_recording_goes_on_without_the_database(cluster: Cluster) -> None:
     count = len(alpha.hashes())
     wait_until(lambda: len(alpha.hashes()) >= count + 2, "alpha records on")
     alpha.up()
+    wait_until(lambda: states(alpha) == ["DONE"], "it is used again", interval=0.5)
     alpha.wait_healthy()
-    assert states(alpha) == ["DONE"]
 
 
 def states(node: Node) -> list[str]:
@@ -278,11 +284,12 @@ def test_a_standby_takes_over_and_its_backup_can_be_restored(cluster: Cluster) -
     alpha.wait_healthy()
 
 
-def metric(node: Node, service: str, name: str) -> float:
+def metric(node: Node, service: str, name: str) -> float | None:
+    """None if the service does not tell (yet)."""
     for line in node.get(f"/metrics/{service}").text.splitlines():
         if line.startswith(f"{name} "):
             return float(line.split()[1])
-    raise AssertionError(f"{service} has no {name}")
+    return None
 
 
 def test_a_node_with_a_new_disk_fills_up_and_a_full_disk_is_survived(cluster: Cluster) -> None:
@@ -324,8 +331,8 @@ def test_with_a_certificate_the_port_speaks_tls(cluster: Cluster, engine: Engine
     def answer() -> requests.Response | None:
         try:
             url = gamma.url.replace("http:", "https:")
-            return requests.get(f"{url}/healthz", verify=str(files["TLS_CERTIFICATE"]), timeout=5)
-        except requests.ConnectionError:
+            return requests.get(f"{url}/healthz", verify=str(files["TLS_CERTIFICATE"]), timeout=30)
+        except requests.RequestException:
             return None
 
     assert "max-age" in wait_until(answer, "TLS").headers["Strict-Transport-Security"]
@@ -391,11 +398,11 @@ def test_prometheus_sees_all_services_and_says_which_is_missing(
         found = prometheus.targets()
         return len(found) > 10 and set(found.values()) == {"up"}
 
-    wait_until(all_up, "all targets are up", interval=0.5)
+    wait_until(all_up, "all targets are up", seconds=300, interval=0.5)
     wait_until(lambda: ("Watchdog", "") in prometheus.firing(), "the watchdog", interval=0.5)
     alert = ("DownloaderDown", "beta")
     cluster.beta.compose("stop", "downloader")
-    wait_until(lambda: alert in prometheus.firing(), "the alert", seconds=60, interval=0.5)
+    wait_until(lambda: alert in prometheus.firing(), "the alert", seconds=300, interval=0.5)
     cluster.beta.up()
     wait_until(lambda: alert not in prometheus.firing(), "it clears", interval=0.5)
     assert not {name for name, _ in prometheus.firing()} & {"NobodyRecords", "NodeDown"}
@@ -424,9 +431,17 @@ def test_nothing_is_lost_while_nodes_are_upgraded_one_by_one(
 
 
 def assert_no_holes(cluster: Cluster) -> None:
+    """But what was deleted. Of two segments that are just coming the later may be first."""
     for node in cluster.nodes:
-        segments = node.segments()
-        query = f"start={format_time(segments[0].start)}&end={format_time(segments[-1].end)}"
-        playlist = node.get(f"/playlist/{CHANNEL}/{QUALITY}.m3u8?{query}").text
-        # One for the segment that was deleted.
-        assert playlist.count("#EXT-X-DISCONTINUITY\n") == len(cluster.deleted), node.name
+        wait_until(
+            partial(has_holes, node, len(cluster.deleted)),
+            f"{node.name} has no hole but what was deleted",
+            interval=0.5,
+        )
+
+
+def has_holes(node: Node, count: int) -> bool:
+    segments = node.segments()
+    query = f"start={format_time(segments[0].start)}&end={format_time(segments[-1].end)}"
+    playlist = node.get(f"/playlist/{CHANNEL}/{QUALITY}.m3u8?{query}").text
+    return playlist.count("#EXT-X-DISCONTINUITY\n") == count

@@ -89,7 +89,7 @@ class Node:
         """Change what .env says; `up` makes it true."""
         self.settings.update(settings)
 
-    def compose(self, *args: str, seconds: float = 180) -> str:
+    def compose(self, *args: str, seconds: float = 600) -> str:
         env_file = self.home / "env"
         lines = (f"{name}={value}\n" for name, value in self.settings.items())
         env_file.write_text("".join(lines), "utf-8")
@@ -141,7 +141,7 @@ class Node:
                 found[service] = f"{health['Status']}: {said}"
         return found
 
-    def wait_healthy(self, seconds: float = 90) -> None:
+    def wait_healthy(self, seconds: float = 300) -> None:
         unhealthy: dict[str, str] = {}
 
         def healthy() -> bool:
@@ -158,7 +158,7 @@ class Node:
         return self.compose("logs", "--tail", "40", *services)
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        return requests.get(self.url + path, headers=headers, timeout=30)
+        return requests.get(self.url + path, headers=headers, timeout=120)
 
     def segments(self, quality: str = QUALITY) -> list[Segment]:
         """What this node shows, by start."""

@@ -64,7 +64,7 @@ class Engine:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            wait_until(self._started, "the engine answers", seconds=60, interval=0.2)
+            wait_until(self._started, "the engine answers", seconds=180, interval=0.2)
         except AssertionError as exc:
             text = self._log.read_text(errors="replace")
             self.stop()
@@ -76,7 +76,9 @@ class Engine:
             return
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(60)
+            self._process.wait(180)
+        folder = self._folder
+        wait_until(lambda: not processes_of(folder), "what the engine has started has ended")
         for mount in reversed(mounts_below(self._folder)):
             run("umount", "--lazy", mount)
         shutil.rmtree(self._folder)
@@ -114,7 +116,7 @@ class Engine:
 
     def _answers(self) -> bool:
         try:
-            self.docker("version", seconds=20)
+            self.docker("version", seconds=60)
         except (AssertionError, OSError, subprocess.TimeoutExpired):
             return False
         return True
