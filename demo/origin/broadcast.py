@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from common.times import Micros
+from demo.origin.encoder import SEGMENT_SECONDS
 
 # Entries that the journal keeps: more than a day of two-second segments.
 _JOURNAL_ENTRIES = 50_000
@@ -66,6 +67,8 @@ class State:
     map: bool = False
     """Program tables are served once, as an EXT-X-MAP, instead of in each segment."""
     window_segments: int = 15
+    target_seconds: int = SEGMENT_SECONDS
+    """EXT-X-TARGETDURATION: the longest that a segment may be, and players wait for the next."""
     token_seconds: float | None = None
 
 

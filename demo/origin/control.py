@@ -52,6 +52,7 @@ class StreamChange(_Body):
     frozen: bool | None = None
     map: bool | None = None
     window_segments: int | None = Field(default=None, ge=1)
+    target_seconds: int | None = Field(default=None, ge=2)
     token_seconds: float | None = Field(default=None, ge=0)
     """0 gives out URLs that do not expire, and refuses none."""
 
@@ -133,7 +134,9 @@ def add_control_routes(
 def _change(station: Station, body: StreamChange) -> None:
     broadcast = station.broadcast
     fields: dict[str, Any] = body.model_dump(
-        include={"program_date_time", "ended", "frozen", "map", "window_segments"},
+        include={
+            *("program_date_time", "ended", "frozen", "map", "window_segments", "target_seconds")
+        },
         exclude_none=True,
     )
     if body.token_seconds is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from common.times import SECOND, Micros, format_time
 from demo.origin.broadcast import Advertisement, Entry, State
-from demo.origin.encoder import RENDITIONS, SEGMENT_SECONDS, Rendition
+from demo.origin.encoder import RENDITIONS, Rendition
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
@@ -37,7 +37,7 @@ def media_playlist(
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{6 if state.map else 3}",
-        f"#EXT-X-TARGETDURATION:{SEGMENT_SECONDS}",
+        f"#EXT-X-TARGETDURATION:{state.target_seconds}",
         f"#EXT-X-MEDIA-SEQUENCE:{first.sequence if first else 0}",
     ]
     if first and first.discontinuities:

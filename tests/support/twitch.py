@@ -178,7 +178,7 @@ class Twitch:
             quality = self._keys.get(path)
         if quality is None:
             return _refusal(403, "nauth_token_expired")
-        text = requests.get(self.origin.media_url(quality), timeout=10).text
+        text = requests.get(self.origin.media_url(quality), timeout=60).text
         text = text.replace("../segments/", f"{self.origin.url}/segments/")
         return Answer(body=_with_prefetch(text).encode(), content_type=_HLS)
 

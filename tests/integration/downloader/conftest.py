@@ -18,7 +18,9 @@ channels to the flags.
 
 @pytest.fixture
 def origin() -> Iterator[Origin]:
+    """Its playlist may stand still for as long as a test takes from one step to the next."""
     with stepped_origin() as started:
+        started.change(target_seconds=600)
         yield started
 
 

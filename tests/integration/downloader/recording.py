@@ -78,14 +78,12 @@ class Recording:
         hashes: Collection[str],
         quality: str = "source",
         channel: str = CHANNEL,
-        seconds: float = 60,
     ) -> None:
         """Wait until these are stored as full segments, and check that no others are."""
         wanted = set(hashes)
         wait_until(
             lambda: wanted <= self._full_names(quality, channel),
             f"{len(wanted)} segments of {channel}/{quality} are stored",
-            seconds=seconds,
         )
         assert sorted(self.fulls(quality, channel)) == sorted(hashes)
 

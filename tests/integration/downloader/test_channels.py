@@ -1,5 +1,6 @@
 """Several channels and qualities in one process, how qualities are named, and what is needed."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from tests.integration.downloader.conftest import Record
@@ -17,6 +18,7 @@ def test_several_channels_and_qualities_are_recorded_by_one_process(
             *(f"one:url:{origin.master_url}", f"two!:url:{other.master_url}"),
             url=None,
         )
+        other.change(target_seconds=600)
         for each in (origin, other):
             each.advance(6)
         for channel, each in (("one", origin), ("two", other)):
@@ -56,11 +58,14 @@ def test_of_an_unknown_quality_the_log_says_once_what_there_is_and_it_is_looked_
     origin.advance(4)
     recording = record("--qualities", "1080p60,source")
     recording.wait_for(origin.listed_hashes())
-    looks = origin.request_counts()["/master.m3u8"]
-    wait_until(
-        lambda: origin.request_counts()["/master.m3u8"] > looks, "the playlist is asked for again"
-    )
     complaint = "cannot record demo/1080p60: there is no such quality; there are 360p, 360p30, 720p"
+    wait_until(lambda: complaint in recording.process.output, "it is complained of")
+    looks = origin.request_counts()["/master.m3u8"]
+    # Two more: of the one before the last it is known what became of it.
+    wait_until(
+        lambda: origin.request_counts()["/master.m3u8"] > looks + 1,
+        "the playlist is asked for again and again",
+    )
     assert recording.process.output.count(complaint) == 1
     assert recording.metric("live", quality="1080p60") == 0
     assert recording.paths("1080p60") == []
@@ -73,7 +78,8 @@ def test_recording_needs_the_disk_and_the_origin_and_nothing_else(
     origin.advance(4)
     recording = record()
     recording.wait_for(origin.listed_hashes())
-    assert ports_of_peers(recording.process) == {int(origin.url.rpartition(":")[2])}
+    peers = wait_until(lambda: ports_of_peers(recording.process), "it is connected to somebody")
+    assert peers == {int(origin.url.rpartition(":")[2])}
     mapped = Path(f"/proc/{recording.process.pid}/maps").read_text()
     assert "gevent" in mapped
     assert "psycopg2" not in mapped
@@ -82,7 +88,10 @@ def test_recording_needs_the_disk_and_the_origin_and_nothing_else(
 def ports_of_peers(process: ServiceProcess) -> set[int]:
     """Where the process has connected to, as the kernel tells (see `man 5 proc_pid_net`)."""
     folder = Path(f"/proc/{process.pid}")
-    files = [link.readlink().name for link in (folder / "fd").iterdir() if link.is_symlink()]
+    files = []
+    for link in (folder / "fd").iterdir():
+        with suppress(FileNotFoundError):  # it may close any of them meanwhile
+            files.append(link.readlink().name)
     own = int(process.url.rpartition(":")[2])
     ports = set()
     for line in (folder / "net" / "tcp").read_text().splitlines()[1:]:

@@ -41,6 +41,7 @@ def test_a_stream_is_recorded_as_it_is_listed(origin: Origin, record: Record) ->
     recording = record()
     recording.wait_for(origin.listed_hashes())
     step(origin, recording, 3)
+    recording.wait_for_metric(6, "segments_total")
     segments = recording.segments()
     assert [segment.hash for segment in segments] == origin.listed_hashes()
     assert [segment.start for segment in segments] == [at(index) for index in range(6)]
@@ -87,7 +88,7 @@ def test_an_origin_that_restarts_with_other_sequence_numbers_is_recorded_on(
     recording.wait_for(origin.listed_hashes())
     origin.change(restart_at_sequence=sequence)
     origin.advance(4)
-    recording.wait_for(origin.listed_hashes(), seconds=10)
+    recording.wait_for(origin.listed_hashes())
     step(origin, recording, 2)
     assert_contiguous(recording.segments())
     assert_fetched_once(origin)
@@ -238,12 +239,13 @@ def test_a_stream_that_is_off_the_air_is_recorded_when_it_comes(
 def test_a_playlist_that_stands_still_brings_a_fresh_worker_and_is_recorded_when_it_moves(
     origin: Origin, record: Record
 ) -> None:
+    origin.change(target_seconds=2)
     origin.advance(4)
     recording = record()
     recording.wait_for(origin.listed_hashes())
     origin.change(frozen=True)
     origin.advance(6)
-    wait_until(lambda: master_requests(origin) == 2, "a fresh address is asked for")
+    wait_until(lambda: master_requests(origin) >= 2, "a fresh address is asked for")
     origin.change(frozen=False)
     recording.wait_for(origin.listed_hashes())
     step(origin, recording, 1)
@@ -279,6 +281,7 @@ def test_a_playlist_that_cannot_be_had_for_a_while_loses_nothing(
     origin.advance(4)
     recording.wait_for(origin.listed_hashes())
     assert recording.types() == {SegmentType.FULL.value: 4}
+    recording.wait_for_metric(3, "polls_total", outcome="error")
     assert recording.metric("polls_total", outcome="error") == 3
     assert_fetched_once(origin)
     assert recording.gaps() == []

@@ -112,7 +112,7 @@ class BrokenIE(InfoExtractor):
 '''
 
 COMPLAINTS = {
-    "hang": "yt-dlp did not answer within 5 s",
+    "hang": "yt-dlp did not answer within 20 s",
     "die": "yt-dlp failed: it ended with status -9",
     "leave": "yt-dlp failed: it ended with status 0",
     "raise": "yt-dlp failed: RuntimeError: an error of the tool",
@@ -133,7 +133,7 @@ def test_however_a_process_breaks_it_is_tried_again_and_nothing_of_it_is_left(
 ) -> None:
     origin.advance(4)
     channels = [f"{way}:youtube:broken:{way}" for way in COMPLAINTS]
-    waits = ("--find-seconds", "5", "--offline-always-live-seconds", "1")
+    waits = ("--find-seconds", "20", "--offline-always-live-seconds", "1")
     recording = record(*channels, *waits, env=broken_tool)
     recording.wait_for(origin.listed_hashes())
     pids = Path(broken_tool["BROKEN_PIDS"])

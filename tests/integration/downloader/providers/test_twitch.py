@@ -106,17 +106,16 @@ def test_whatever_is_wrong_is_said_once_holds_up_no_other_and_is_tried_again(
     site.moods.update(channels)
     origin.advance(4)
     waits = ("--offline-seconds", "1", "--offline-always-live-seconds", "1")
+    waits += ("--find-seconds", "120")  # seven processes begin at once
     recording = record("demo", *channels, *site.rewrites, *waits, url=None)
     recording.wait_for(origin.listed_hashes())
     for name, mood in channels.items():
-        (complaint,) = wait_until(
-            partial(lines_of, recording, name), f"{name} is complained of", seconds=60
-        )
+        (complaint,) = wait_until(partial(lines_of, recording, name), f"{name} is complained of")
         assert COMPLAINTS[mood] in complaint
         assert recording.metric("live", channel=name) == 0
     site.moods.update(dict.fromkeys(channels, Mood.LIVE))
     for name in channels:
-        recording.wait_for(origin.listed_hashes(), channel=name, seconds=60)
+        recording.wait_for(origin.listed_hashes(), channel=name)
         assert len(lines_of(recording, name)) == 1
 
 
