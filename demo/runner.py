@@ -28,6 +28,7 @@ from demo.story import CHANNEL, QUALITY, Story, StoryFailed, Video
 ROOT = Path(__file__).parents[1]
 _PROCFILE = Path(__file__).parent / "Procfile"
 _COVERAGE_PAGE = f"segments/{COVERAGE_MAPS}/{CHANNEL}_coverage.html"
+_SERVICES_OF_HONCHO = len(SERVICES) - 1  # all but Postgres
 _STOP_SECONDS = 15
 _LOOK_SECONDS = 0.3
 
@@ -74,6 +75,8 @@ class Runner:
         self._console = Console()
         self._postgres: Postgres | None = None
         self._honcho: subprocess.Popen[bytes] | None = None
+        self._honcho_log = layout.logs / "honcho.log"
+        self._honcho_said = 0  # bytes of the log that are of earlier runs
         self._stop_requested = False
 
     def run(self) -> int:
@@ -141,7 +144,8 @@ class Runner:
         environment.touch(mode=0o600)  # it holds the database's password
         environment.write_text(_environment_file(self._layout, self._postgres.dsn))
         honcho = [sys.executable, "-m", "honcho", "-e", str(environment), "-f", str(_PROCFILE)]
-        with (self._layout.logs / "honcho.log").open("ab") as log:
+        with self._honcho_log.open("ab") as log:
+            self._honcho_said = log.tell()
             self._honcho = subprocess.Popen(
                 [*honcho, "-d", str(ROOT), "start"],
                 cwd=ROOT,
@@ -163,6 +167,7 @@ class Runner:
     def _stop_all(self) -> None:
         """Services first, then what they need. Safe to call at any point."""
         if self._honcho is not None and self._honcho.poll() is None:
+            self._wait_until_all_are_started(self._honcho)
             self._honcho.send_signal(signal.SIGTERM)
             try:
                 self._honcho.wait(_STOP_SECONDS)
@@ -171,6 +176,15 @@ class Runner:
                 self._honcho.wait()
         if self._postgres is not None:
             self._postgres.stop()
+
+    def _wait_until_all_are_started(self, honcho: "subprocess.Popen[bytes]") -> None:
+        """A signal before that is fatal to honcho: it would leave running what it has started."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        while honcho.poll() is None and time.monotonic() < deadline:
+            said = self._honcho_log.read_bytes()[self._honcho_said :]
+            if said.count(b" started (pid=") >= _SERVICES_OF_HONCHO:
+                return
+            time.sleep(0.05)
 
     def _report(self, video: Video) -> None:
         path = url2pathname(urlsplit(video.link).path)
