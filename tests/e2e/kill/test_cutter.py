@@ -25,7 +25,7 @@ MOMENTS = Moments(seconds=1.2)
 @pytest.mark.parametrize(
     ("kills", "events"),
     [
-        (20, 12),
+        pytest.param(20, 12, marks=pytest.mark.timeout(900)),
         pytest.param(400, 120, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
     ],
 )
@@ -51,7 +51,7 @@ def test_whenever_cutters_are_killed_each_event_becomes_exactly_one_video(
         for survivor in in_lines("kills of cutters", line):
             stack.callback(survivor.close)
         for name in names:
-            wait_until(partial(_is_done, database_dsn, name), f"{name} is DONE", seconds=90)
+            wait_until(partial(_is_done, database_dsn, name), f"{name} is DONE", seconds=240)
         wait_until(lambda: not unfinished(videos), "no temp file is left")
     for name in names:
         (video,) = videos_of(videos, name)
