@@ -101,15 +101,16 @@ def node(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def prometheus(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """With our configuration, but in a hurry: each second it scrapes and evaluates, and alerts
-    that should wait for up to five minutes wait for one second.
+    """With our configuration, but in a hurry: it scrapes and evaluates every three seconds, which
+    is also how long a busy service may take to answer, and alerts that should wait for up to five
+    minutes wait for one second.
     """
     folder = tmp_path_factory.mktemp("prometheus")
     shutil.copytree(MONITORING / "rules", folder / "rules", ignore=shutil.ignore_patterns("tests"))
     for path in (folder / "rules").glob("*.yml"):
         path.write_text(re.sub(r"for: ([1-5]m|\d+s)$", "for: 1s", path.read_text(), flags=re.M))
     config = (MONITORING / "prometheus.yml").read_text()
-    config = re.sub(r"_(interval|timeout): \d+s", r"_\1: 1s", config)
+    config = re.sub(r"_(interval|timeout): \d+s", r"_\1: 3s", config)
     config = config.replace("alertmanager:9093", "127.0.0.1:9")
     port = free_port()
     (folder / "prometheus.yml").write_text(config.replace("localhost:9090", f"localhost:{port}"))
@@ -127,7 +128,7 @@ def exposed(node: Node) -> set[str]:
     """Every name under which a running service has samples, or will have some."""
     names = set()
     for process in node.processes.values():
-        text = requests.get(f"{process.url}/metrics", timeout=10).text
+        text = requests.get(f"{process.url}/metrics", timeout=60).text
         for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE):
             ends = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
             names |= {name + end for end in ends}
@@ -157,9 +158,12 @@ def test_the_alert_of_a_service_that_stops_fires_until_it_is_back(
     for job, alert in (("thrimshim", "ServiceDown"), ("downloader", "DownloaderDown")):
         node.stop(job)
         wait_for_alerts(prometheus, {"Watchdog", alert})
-        told = next(entry for entry in prometheus.alerts() if entry["labels"]["alertname"] == alert)
-        assert told["labels"]["node"] == "one"
-        assert f"{job} of one" in told["annotations"]["summary"]
+        told = {
+            (entry["labels"]["node"], entry["annotations"]["summary"])
+            for entry in prometheus.alerts()
+            if entry["labels"]["alertname"] == alert
+        }
+        assert any(at == "one" and f"{job} of one" in summary for at, summary in told)
         node.start(job)
         wait_for_alerts(prometheus, {"Watchdog"})
     assert prometheus.unhealthy_rules() == []
@@ -170,7 +174,9 @@ def test_prometheus_answers_each_panel(prometheus: Prometheus) -> None:
         prometheus.query(
             re.sub(r"\$(node|channel)", ".*", expression).replace("$__rate_interval", "10s")
         )
-    replicated = prometheus.query("wubloader_backfiller_missing_segments")
+    replicated = wait_until(
+        lambda: prometheus.query("wubloader_backfiller_missing_segments"), "it has been scraped"
+    )
     assert {(labels["node"], "peer" in labels) for labels in replicated} == {("one", True)}
 
 
@@ -178,6 +184,5 @@ def wait_for_alerts(prometheus: Prometheus, expected: set[str]) -> None:
     wait_until(
         lambda: prometheus.firing() - OF_THE_MACHINE == expected,
         f"just these alerts fire: {expected}",
-        seconds=60,
         interval=0.2,
     )
