@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from common.times import SECOND, TimeRange
 from demo.postgres import Postgres
-from tests.support.browser import running_browser
+from tests.support.browser import new_page, running_browser
 from tests.support.event_rows import add_edited, run_sql
 from tests.support.live import QUALITY, Recording
 from tests.support.processes import ServiceProcess
@@ -32,9 +32,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page()
-    yield opened
-    opened.close()
+    with new_page(browser) as opened:
+        yield opened
 
 
 @contextmanager
@@ -71,7 +70,7 @@ def test_the_page_plays_the_stream_and_its_links_lead_somewhere(
         }
         assert set(links) == {"Live playlist", "Recorded files", "API", "Metrics"}
         for target in links.values():
-            answer = requests.get(target if "://" in target else url + target, timeout=20)
+            answer = requests.get(target if "://" in target else url + target, timeout=120)
             assert answer.ok, target
         assert complaints == []
 

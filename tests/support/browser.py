@@ -6,8 +6,9 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.processes import ROOT
 
@@ -40,14 +41,27 @@ _ERRORS = """function hlsErrors(hls, video) {
 """Gives what hls.js finds wrong with a stream, but not what comes from a busy machine."""
 
 
+_PATIENCE_MS = 120_000
+"""What is expected of a page may take a while on a busy machine."""
+
+
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Debian's Chromium. What is expected of a page may take a while on a busy machine."""
-    expect.set_options(timeout=60_000)
+    """Debian's Chromium."""
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield running
         running.close()
+
+
+@contextmanager
+def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
+    """A page of the browser, with `options` of `Browser.new_page`."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(_PATIENCE_MS)
+    yield page
+    page.close()
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
