@@ -19,7 +19,7 @@ def start(name: str, root: Path, *folders: str) -> "subprocess.CompletedProcess[
         env={"PATH": os.defpath, "PGDATA": str(root / "database/data"), "PGUSER": "wubloader"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

@@ -1,5 +1,6 @@
 """What is counted of the programs that cuts are compared with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,15 @@ def test_the_bytes_of_a_command_are_counted(tmp_path: Path) -> None:
 
 
 def test_the_cpu_of_all_parts_of_a_pipeline_is_counted() -> None:
-    alone = counted(["sh", "-c", f"{_BURN}; :"])
-    both = counted(["sh", "-c", f"sh -c '{_BURN}' | sh -c '{_BURN}'"])
-    assert alone.cpu_seconds > 0.01
-    assert both.cpu_seconds > 1.2 * alone.cpu_seconds
+    alone = _least_cpu_seconds(["sh", "-c", f"{_BURN}; :"])
+    both = _least_cpu_seconds(["sh", "-c", f"sh -c '{_BURN}' | sh -c '{_BURN}'"])
+    assert alone > 0.01
+    assert both > 1.2 * alone
+
+
+def _least_cpu_seconds(command: Sequence[str]) -> float:
+    """Of five runs: beside others the same work may take half as long again."""
+    return min(counted(command).cpu_seconds for _ in range(5))
 
 
 def test_a_command_that_fails_is_not_measured() -> None:
