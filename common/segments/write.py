@@ -33,6 +33,7 @@ class SegmentWriter:
         self._digest = hashlib.sha256()
         self._file: BinaryIO | None = None
         self._temp: Path | None = None
+        self._is_left = False
         self.size_bytes = 0
 
     def __enter__(self) -> Self:
@@ -44,6 +45,7 @@ class SegmentWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._is_left = True
         if self._file is not None:
             # Closing flushes; on a full disk that fails again, and the error is known already.
             with contextlib.suppress(OSError):
@@ -100,7 +102,12 @@ class SegmentWriter:
         make_durable_folder(folder)
         name = format_name(self._start, self._duration, SegmentType.TEMP, str(uuid.uuid4()))
         self._temp = folder / name
-        return self._temp.open("xb")
+        opened = self._temp.open("xb")
+        if self._is_left:
+            # In a thread, for a greenlet that was killed meanwhile.
+            opened.close()
+            self._temp.unlink(missing_ok=True)
+        return opened
 
     def _publish(self, final: Path) -> None:
         if self._file is None or self._temp is None:

@@ -131,6 +131,15 @@ def test_what_is_not_committed_leaves_nothing(tmp_path: Path) -> None:
     assert files_below(tmp_path) == []
 
 
+def test_who_writes_on_after_the_end_leaves_nothing(tmp_path: Path) -> None:
+    """As a thread does whose greenlet was killed."""
+    with writer(tmp_path) as writing:
+        pass
+    with pytest.raises(ValueError, match="closed file"):
+        writing.write(DATA)
+    assert files_below(tmp_path) == []
+
+
 def test_a_final_name_is_never_written_again(tmp_path: Path) -> None:
     with writer(tmp_path) as late, writer(tmp_path) as early:
         late.write(DATA)
