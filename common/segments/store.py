@@ -392,10 +392,11 @@ class SegmentStore:
         mtime_ns = _mtime_ns(folder) or 0
         if known and known[0] == mtime_ns:
             return known
+        settled = _is_settled(mtime_ns)  # before the names are read: what comes later may go unseen
         entries = tuple(self._parsed_tombstones(folder, key[2]))
         if known and known[1] == entries:
             entries = known[1]
-        return (mtime_ns if _is_settled(mtime_ns) else 0, entries)
+        return (mtime_ns if settled else 0, entries)
 
     def _parsed_tombstones(self, folder: Path, hour: str) -> Iterator[Tombstone]:
         for name in sorted(name for name in _names(folder) if name.endswith(TOMBSTONE_SUFFIX)):
