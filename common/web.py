@@ -201,7 +201,7 @@ _TOO_LONG_RESPONSE = (
 
 # How much of a refused request is read, and how long.
 _SKIPPED_BYTES = 128 * 1024 * 1024
-_SKIPPING_SECONDS = 5
+_SKIPPING_SECONDS = 30
 
 
 class _Handler(WSGIHandler):
