@@ -73,6 +73,7 @@ class Worker:
         self._woken = Flag()
         self._patience = Patience[Edit]()
         self._missing: set[Edit] = set()
+        metrics.missing.set_function(lambda: len(self._missing))
 
     def wake(self) -> None:
         """Look for work now rather than at the next poll."""
@@ -121,7 +122,6 @@ class Worker:
                 self._missing.add(_edit(event))
                 if event.error is None:
                     self._queue.explain_waiting(event, missing_text(reason))
-            self._metrics.missing.set(len(self._missing))
 
     def _missing_here(self, event: Event) -> str | None:
         """What this node lacks for the cut, in words; None if nothing."""
