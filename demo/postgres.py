@@ -35,7 +35,7 @@ _claims: list[socket.socket] = []
 """Addresses that have no file (unix(7), abstract), each for a port: they end with this process."""
 
 START_SECONDS = 120
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 _USER = "wubloader"
 _INSTALLED = "pginstall18"
 """The package holds several versions; its libraries lie beside it, found by relative paths."""
