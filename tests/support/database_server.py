@@ -88,7 +88,7 @@ class Server(Postgres):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=200,
             user=self._account.uid if self._account.name else None,
             group=self._account.gid if self._account.name else None,
             extra_groups=[] if self._account.name else None,

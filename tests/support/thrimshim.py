@@ -29,10 +29,10 @@ class Api:
         self.session = requests.Session()
 
     def get(self, path: str = "", **kwargs: Any) -> requests.Response:
-        return self.session.get(self.url + path, timeout=20, **kwargs)
+        return self.session.get(self.url + path, timeout=60, **kwargs)
 
     def post(self, path: str = "", body: Any = None, **kwargs: Any) -> requests.Response:
-        return self.session.post(self.url + path, json=body or {}, timeout=20, **kwargs)
+        return self.session.post(self.url + path, json=body or {}, timeout=60, **kwargs)
 
     def create(self, **given: Any) -> str:
         answer = self.post(body=given)

@@ -107,7 +107,7 @@ def test_what_was_written_is_restored_to_its_end_or_to_a_time_but_not_from_a_dam
         server.run(f"{BACK_UP} 0")
     server.run(f"{BACK_UP} 1")
     (copy,) = (server.backups / "base").iterdir()
-    first = sorted((server.backups / "wal").glob("*1.gz"))
+    first = sorted((server.backups / "wal").glob("*00000001.gz"))
     assert first == [], "WAL that no copy needs is gone"
     assert not server.safety["archive_failing"]
     (server.backups / "wal").rename(server.backups / "away")

@@ -127,6 +127,8 @@ def test_without_its_synchronous_standby_nothing_is_confirmed_until_somebody_dec
         wait_until(lambda: one.safety["standbys_away"] == 1, "its slot waits for it")
         one.run(GO_ON_ALONE)
         assert api.create(id="sure") == "sure"
+        # The other commit waited no longer either, and may have ended a moment later.
+        wait_until(lambda: set(one.event_ids()) == {"unsure", "sure"}, "both have happened")
         assert {event["id"] for event in api.get().json()} == {"unsure", "sure"}
     one.run(DROP_SLOT)
     assert one.safety["standbys_away"] == 0
@@ -158,7 +160,7 @@ def test_a_host_that_accepts_and_says_nothing_does_not_keep_services_from_the_ot
             "host": "127.0.0.1,127.0.0.1",
             "port": f"{silent.getsockname()[1]},{parse_dsn(own_postgres.dsn)['port']}",
             "target_session_attrs": "read-write",
-            "connect_timeout": "1",
+            "connect_timeout": "3",
         }
         with start_thrimshim(make_dsn(**settings), "--no-authentication") as thrimshim:
             assert Api(thrimshim.wait_ready().url).create(id="x") == "x"

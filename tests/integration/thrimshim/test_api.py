@@ -88,7 +88,7 @@ def test_a_bad_edit_is_a_400_that_says_why(api: Api, body: dict[str, Any], reaso
 
 def test_a_body_that_is_no_json_is_a_400(api: Api) -> None:
     event_id = api.create()
-    answer = api.session.post(f"{api.url}/{event_id}", data=b"{not json", timeout=20)
+    answer = api.session.post(f"{api.url}/{event_id}", data=b"{not json", timeout=60)
     assert answer.status_code in {400, 415}
 
 
@@ -111,7 +111,7 @@ def test_of_two_editors_exactly_one_wins(api: Api) -> None:
                     requests.post(
                         f"{api.url}/{event_id}",
                         json={**EDIT, "video_title": str(number)},
-                        timeout=20,
+                        timeout=60,
                     ).status_code
                 ),
                 range(8),
@@ -206,16 +206,16 @@ def test_a_restart_of_postgres_is_survived(own_postgres: Postgres) -> None:
 def test_it_waits_for_a_database_that_comes_later(own_postgres: Postgres) -> None:
     own_postgres.stop()
     with start_thrimshim(own_postgres.dsn, "--no-authentication") as process:
-        assert requests.get(f"{process.url}/readyz", timeout=20).status_code == 503
-        assert requests.get(f"{process.url}/healthz", timeout=20).status_code == 200
+        assert requests.get(f"{process.url}/readyz", timeout=60).status_code == 503
+        assert requests.get(f"{process.url}/healthz", timeout=60).status_code == 200
         own_postgres.start()
         process.wait_ready()
         assert process.terminate() == 0
 
 
 def test_the_page_is_served_with_its_files(api: Api) -> None:
-    page = requests.get(f"{api.root}/", timeout=20)
+    page = requests.get(f"{api.root}/", timeout=60)
     assert "Wubloader" in page.text
     for name in ("page.js", "page.css"):
-        assert requests.get(f"{api.root}/static/{name}", timeout=20).status_code == 200
-    assert requests.get(f"{api.root}/static/..%2Fapp.py", timeout=20).status_code == 404
+        assert requests.get(f"{api.root}/static/{name}", timeout=60).status_code == 200
+    assert requests.get(f"{api.root}/static/..%2Fapp.py", timeout=60).status_code == 404

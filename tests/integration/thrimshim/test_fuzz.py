@@ -17,14 +17,16 @@ def test_every_answer_is_one_that_the_description_names(api: Api) -> None:
         event_id = next(existing)
         if event_id and "event_id" in case.path_parameters:
             case.path_parameters["event_id"] = event_id
-        answer = case.call(timeout=30)
+        answer = case.call(timeout=60)
         documented = {int(status) for status in case.operation.definition.raw["responses"]}
         assert answer.status_code in documented - {500, 503}, answer.text
         reached.setdefault(case.operation.label, set()).add(answer.status_code)
 
     for operation in operations(api.root):
         fuzz(operation, send, requests=REQUESTS)
-    assert {201, 400} <= reached["POST /thrimshim"]
+    # Some runs make no new event that is refused, but a random text is hardly ever a link.
+    assert 201 in reached["POST /thrimshim"]
+    assert 400 in reached["POST /thrimshim/manual-link/{event_id}"]
     assert {200, 404} <= reached["GET /thrimshim/{event_id}"]
     assert {400, 404, 409} & reached["POST /thrimshim/{event_id}"]
     assert all(api.event(event["id"]) for event in api.get().json())
@@ -42,7 +44,7 @@ def test_json_that_no_parser_takes_is_a_400(api: Api) -> None:
     bodies = [b"[" * 200_000, b'{"a":' * 100_000, b"{", b"\xff", b"null", b"[]", b"1", b""]
     for body in bodies:
         answer = api.session.post(
-            api.url, data=body, headers={"Content-Type": "application/json"}, timeout=20
+            api.url, data=body, headers={"Content-Type": "application/json"}, timeout=60
         )
         assert answer.status_code == 400
         assert "send a JSON object" in answer.text

@@ -25,7 +25,7 @@ def look_once(dsn: str) -> CollectorRegistry:
         task = gevent.spawn(Watch(database, WatchMetrics(registry)).run, stop)
         gevent.sleep(0)  # its first look; then it waits
         stop.set()
-        task.get(timeout=10)
+        task.get(timeout=60)
     return registry
 
 
