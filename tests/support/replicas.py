@@ -47,7 +47,7 @@ class Replica:
 
     def replicate_once(self, *urls: str, options: tuple[str, ...] = ()) -> int:
         """Run a backfiller until it is through; returns its exit status."""
-        return self.replicate(*urls, options=("--run-once", *options)).process.wait(60)
+        return self.replicate(*urls, options=("--run-once", *options)).process.wait(200)
 
     def close(self) -> None:
         for process in self.processes:
@@ -126,7 +126,19 @@ def hour_name(count: int) -> str:
     return format_hour(hours_after(count))
 
 
-def wait_until_equal(*replicas: Replica, seconds: float = 60) -> None:
+def most_attempts(seconds: float) -> int:
+    """How often at most a backfiller asks within that time for what fails each time: it waits for
+    two seconds, then for twice as long each time, or a quarter less of that.
+    """
+    attempts, wait_seconds = 1, 1.5
+    while seconds >= wait_seconds:
+        attempts += 1
+        seconds -= wait_seconds
+        wait_seconds *= 2
+    return attempts
+
+
+def wait_until_equal(*replicas: Replica, seconds: float = 120) -> None:
     """Wait until all of them show the same names with the same bytes."""
     wait_until(
         lambda: all(replica.shown() == replicas[0].shown() for replica in replicas),

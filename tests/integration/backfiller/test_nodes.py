@@ -46,7 +46,7 @@ def test_nodes_in_the_database_are_copied_from(
         there.url,
     )
     options = ("--database", database_dsn, "--localhost", "me", "--run-once")
-    assert here.replicate(options=options).process.wait(60) == 0
+    assert here.replicate(options=options).process.wait(200) == 0
     assert here.path(segment).exists()
 
 
@@ -63,17 +63,20 @@ def test_the_restreamer_is_ready_once_the_tombstones_are_here(here: Replica) -> 
     answered = threading.Event()
 
     def late(reply: Reply) -> None:
-        answered.wait(30)
+        answered.wait(100)
         reply.value([tombstone])
 
     tombstone = "00:00.000000-2.0-full-" + "a" * 43 + ".tombstone"
     hour = hour_name(0)
     peer = HostilePeer(hours={hour: {tombstone: b""}}, tricks=[(f"/files/.*/{hour}", late)])
-    with hostile_peer(peer), here.replicate(peer.url):
+    # Started before the peer is asked: what it does not list in time is done without.
+    restreamer = here.serve().wait_ready()
+    options = ("--answer-seconds", "100")
+    with hostile_peer(peer), here.replicate(peer.url, options=options):
         wait_until((here.base_dir / ".replication" / "state.json").exists, "the state is told")
-        ready = requests.get(f"{here.url}/readyz", timeout=10)
+        ready = requests.get(f"{restreamer.url}/readyz", timeout=60)
         assert (ready.status_code, "tombstones" in ready.text) == (503, True)
-        assert requests.get(f"{here.url}/files", timeout=10).ok, "it serves nevertheless"
+        assert requests.get(f"{restreamer.url}/files", timeout=60).ok, "it serves nevertheless"
         answered.set()
-        wait_until(lambda: requests.get(f"{here.url}/readyz", timeout=10).ok, "it is ready")
+        restreamer.wait_ready()
         assert (here.base_dir / "demo" / "source" / hour / tombstone).exists()

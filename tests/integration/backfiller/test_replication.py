@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.segments.path import SegmentType
 from common.times import MINUTE, SECOND
+from demo.postgres import free_port
 from tests.integration.backfiller.conftest import MakeReplica
 from tests.support.metrics import metric
 from tests.support.replicas import (
@@ -16,6 +17,7 @@ from tests.support.replicas import (
     Replica,
     hour_name,
     hours_after,
+    most_attempts,
     wait_until_equal,
 )
 from tests.support.seeds import seeded_random
@@ -83,11 +85,13 @@ def test_a_pass_in_sync_is_one_request_and_a_new_segment_costs_its_hour_only(
     with here.replicate(there.url) as backfiller:
         wait_for_looks(backfiller.url, 2)
         assert metric(backfiller.url, LISTINGS) == 0
-        asked = metric(there.url, REQUESTS, view="digest")
+        looks, asked = metric(backfiller.url, LOOKS), metric(there.url, REQUESTS, view="digest")
         wait_for_looks(backfiller.url, 3)
         assert metric(backfiller.url, LOOKS, outcome="unchanged") >= 3
         assert metric(there.url, REQUESTS, view="digest", status="304") >= 3
-        assert 3 <= metric(there.url, REQUESTS, view="digest") - asked <= 6
+        asked = metric(there.url, REQUESTS, view="digest") - asked
+        # A look had asked already when we began to count, another has not ended yet.
+        assert 2 <= asked <= metric(backfiller.url, LOOKS) - looks + 1
         for number, hour in enumerate((0, 17), start=1):
             segment, _ = there.put(hours_after(hour) + MINUTE, os.urandom(1000))
             wait_until(here.path(segment).exists, "the new segment is here")
@@ -174,12 +178,16 @@ def test_bytes_that_are_here_under_another_name_are_not_fetched(
     theirs, _ = there.put(PAST + 1000, data)
     with here.replicate(there.url) as backfiller, there.replicate(here.url) as other:
         wait_until_equal(here, there)
-        assert metric(backfiller.url, COPIED, kind="renamed") == 1
-        assert metric(other.url, COPIED, kind="renamed") == 1
+        for process in (backfiller, other):
+            wait_until(partial(_has_renamed_one, process.url), "it has counted what it did")
         assert metric(backfiller.url, "wubloader_backfiller_received_bytes_total") == 0
     assert here.path(theirs).read_bytes() == data
     assert here.path(mine).stat().st_mtime == 1_700_000_000
     assert here.path(theirs).stat().st_mtime > 1_700_000_000, "it landed when it came"
+
+
+def _has_renamed_one(url: str) -> bool:
+    return metric(url, COPIED, kind="renamed") == 1
 
 
 def test_the_most_recent_segments_are_left_to_the_downloader(here: Replica, there: Replica) -> None:
@@ -195,14 +203,15 @@ def test_the_most_recent_segments_are_left_to_the_downloader(here: Replica, ther
 def test_only_what_is_not_older_than_the_start_is_kept_and_fetched(
     here: Replica, there: Replica
 ) -> None:
-    for hour in range(4):
-        there.put_many(2, start=hours_after(hour))
+    theirs = [there.put_many(2, start=hours_after(hour)) for hour in range(4)]
     mine = here.put_many(1, start=hours_after(1))[0]
     kept = here.base_dir.joinpath(*DEMO, mine.hour, "00:00.000000-3602.0-any.tombstone")
     kept.touch()
     start = f"{hour_name(2)}:00:01"
     with here.replicate(there.url, options=("--start", start, "--delete-old")) as backfiller:
         wait_until(lambda: not here.path(mine).exists(), "what is old is deleted")
+        wanted = [theirs[2][1], *theirs[3]]
+        wait_until(lambda: all(here.path(entry).exists() for entry in wanted), "the rest is here")
         wait_for_looks(backfiller.url, 3)
     store_hours = sorted(path.name for path in here.base_dir.joinpath(*DEMO).iterdir())
     assert store_hours == [hour_name(1), hour_name(2), hour_name(3)]
@@ -215,15 +224,15 @@ def test_a_file_that_does_not_match_its_name_is_refused_and_delays_nothing(
     good = there.put_many(3, start=hours_after(0))
     bad, path = there.put(hours_after(1), b"what was recorded")
     path.write_bytes(b"what the disk made of it")
+    started = time.monotonic()
     with here.replicate(there.url) as backfiller:
         wait_until(lambda: all(here.path(entry).exists() for entry in good), "the others are here")
         wait_until(lambda: metric(backfiller.url, FAILURES, reason="hash") >= 2, "it was refused")
         wait_for_looks(backfiller.url, 5)
-        assert metric(backfiller.url, FAILURES, reason="hash") <= 4, (
-            "it is not asked for all the time"
-        )
+        refused = metric(backfiller.url, FAILURES, reason="hash")
+        assert refused <= most_attempts(time.monotonic() - started)
         assert not here.path(bad).exists()
-        assert here.temps() == []
+        wait_until(lambda: not here.temps(), "nothing half is left between two attempts")
         path.write_bytes(b"what was recorded")
         wait_until(here.path(bad).exists, "it is taken once it is right")
 
@@ -244,7 +253,7 @@ def test_a_full_disk_leaves_nothing_behind_and_goes_on_when_there_is_room(
                 wait_until(lambda: not here.temps(), "nothing half is left")
                 ballast.unlink()
                 wait_until_equal(here, there)
-                assert metric(backfiller.url, full) == 0
+                wait_until(lambda: metric(backfiller.url, full) == 0, "the disk has room")
         finally:
             here.close()
 
@@ -282,11 +291,13 @@ def test_a_node_that_is_down_delays_nothing_and_is_copied_from_when_it_is_back(
     third = make_replica("third")
     there.put_many(3)
     third.put_many(3, start=hours_after(1))
-    gone = third.url
-    third.processes[0].kill()
-    with here.replicate(gone, there.url):
+    port = str(free_port())  # which no connection takes meanwhile
+    gone = third.serve(port).wait_ready()
+    url = gone.url
+    gone.kill()
+    with here.replicate(url, there.url):
         wait_until(lambda: len(here.shown()) == 3, "what the living node has is here")
-        third.serve(port=gone.rpartition(":")[2])
+        third.serve(port)
         wait_until(lambda: len(here.shown()) == 6, "so is what the other has")
 
 
@@ -314,8 +325,10 @@ def test_three_nodes_with_random_contents_become_equal(make_replica: MakeReplica
 def test_stopped_in_the_middle_it_ends_at_once_and_leaves_no_temp_file(
     here: Replica, there: Replica
 ) -> None:
-    there.put_many(5, size_bytes=1_000_000)
+    there.put_many(2, size_bytes=5_000_000)
+    # So each takes longer than a service is given to stop.
     backfiller = here.replicate(there.url, options=("--bandwidth", "50000"))
     wait_until(here.temps, "a segment is being fetched")
-    assert backfiller.terminate(seconds=10) == 0
+    assert backfiller.terminate() == 0
+    assert "not stopped after" not in backfiller.output
     assert here.temps() == []

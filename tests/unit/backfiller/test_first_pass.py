@@ -75,4 +75,4 @@ def test_the_restreamer_is_told(tmp_path: Path, alone_seconds: float) -> None:
     expected = Tombstones.PENDING if alone_seconds else Tombstones.ALONE
     assert json.loads(state.read_text()) == {"tombstones": expected.value}
     stop.set()
-    running.get(timeout=10)
+    running.get(timeout=60)
