@@ -1,7 +1,7 @@
 """A real restreamer on a store that holds a minute of the past."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -38,5 +38,16 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         )
         for quality in QUALITIES
     }
-    with ServiceProcess("restreamer", "--base-dir", str(base_dir), "--max-cuts", "1") as process:
+    with started(base_dir) as process:
         yield Node(base_dir=base_dir, process=process.wait_ready(), stored=stored)
+
+
+@pytest.fixture
+def fresh(node: Node) -> Iterator[Node]:
+    """The same store served by another process: it has the encoders that it keeps, and no more."""
+    with started(node.base_dir) as process:
+        yield replace(node, process=process.wait_ready())
+
+
+def started(base_dir: Path) -> ServiceProcess:
+    return ServiceProcess("restreamer", "--base-dir", str(base_dir), "--max-cuts", "1")

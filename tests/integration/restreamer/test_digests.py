@@ -10,7 +10,7 @@ from tests.integration.restreamer.conftest import QUALITIES, Node
 
 
 def get(node: Node, path: str, **headers: str) -> requests.Response:
-    return requests.get(node.url + path, headers=headers, timeout=30)
+    return requests.get(node.url + path, headers=headers, timeout=100)
 
 
 def test_each_hour_has_the_digest_of_the_names_that_are_listed(node: Node) -> None:

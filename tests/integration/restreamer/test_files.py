@@ -11,12 +11,12 @@ from tests.integration.restreamer.conftest import Node
 
 
 def get(node: Node, path: str, **headers: str) -> requests.Response:
-    return requests.get(node.url + path, headers=headers, timeout=30)
+    return requests.get(node.url + path, headers=headers, timeout=100)
 
 
 def raw_status(node: Node, path: str) -> int:
     """The answer to a path sent as it is; clients' libraries tidy paths up."""
-    connection = http.client.HTTPConnection(urlsplit(node.url).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(node.url).netloc, timeout=100)
     try:
         connection.putrequest("GET", path, skip_accept_encoding=True)
         connection.endheaders()
@@ -93,7 +93,7 @@ def test_a_range_that_is_not_supported_is_ignored(node: Node, asked: str) -> Non
 
 
 def test_head_tells_the_size_without_the_body(node: Node) -> None:
-    response = requests.head(node.url + segment_path(node), timeout=30)
+    response = requests.head(node.url + segment_path(node), timeout=100)
     stored = node.stored["source"][0]
     assert response.headers["Content-Length"] == str(stored.path.stat().st_size)
 

@@ -40,6 +40,6 @@ def odd(node: Node) -> Path:
     ],
 )
 def test_it_is_answered(node: Node, path: str) -> None:
-    answer = requests.get(node.url + path, timeout=60)
+    answer = requests.get(node.url + path, timeout=200)
     assert answer.status_code == 200, answer.text
     assert answer.content
