@@ -23,7 +23,7 @@ def odd(node: Node) -> Path:
     # Not near the beginning or the end, which are looked at when a file is opened.
     change_table(tables[len(tables) // 2], lambda section: section + DATA_ENTRY)
     duration = sum(segment.duration for segment in made.segments)
-    path, _ = store_bytes(node.base_dir / "demo" / "odd", b"".join(parts), START, duration)
+    path, _ = store_bytes(node.base_dir / "odd" / "source", b"".join(parts), START, duration)
     return path
 
 
@@ -31,12 +31,12 @@ def odd(node: Node) -> Path:
 @pytest.mark.parametrize(
     "path",
     [
-        "/frame/demo/odd.png?timestamp=2026-07-01T11:59:51Z",
-        f"/waveform/demo/odd.png?{SPAN}",
-        f"/cut/demo/odd.ts?{SPAN}&type=rough",
-        f"/cut/demo/odd.ts?{SPAN}&type=fast",
-        f"/cut/demo/odd.ts?{SPAN}&type=mpegts",
-        f"/cut/demo/odd.ts?{SPAN}&type=smart",
+        "/frame/odd/source.png?timestamp=2026-07-01T11:59:51Z",
+        f"/waveform/odd/source.png?{SPAN}",
+        f"/cut/odd/source.ts?{SPAN}&type=rough",
+        f"/cut/odd/source.ts?{SPAN}&type=fast",
+        f"/cut/odd/source.ts?{SPAN}&type=mpegts",
+        f"/cut/odd/source.ts?{SPAN}&type=smart",
     ],
 )
 def test_it_is_answered(node: Node, path: str) -> None:
