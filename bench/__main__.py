@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from bench import coverage, crowd, cuts, downloader, replication, restreamer, smartcut
+from bench import coverage, crowd, cuts, downloader, leaving, replication, restreamer, smartcut
 from bench.figures import Source, markdown_table, text_table
 from bench.machine import describe
 from bench.suite import Benchmark, run_all
@@ -27,6 +27,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "ranges": cuts.ranges,
     "encoded": cuts.encoded,
     "crowd": crowd.crowd,
+    "leaving": leaving.leaving,
     "smartcut": smartcut.against_package,
 }
 
