@@ -16,7 +16,7 @@ from statistics import median
 from bench import measure
 from bench.commands import Spent, cat, copy_with_ffmpeg, counted, drain, encode_with_ffmpeg
 from bench.cutting import CHANNEL, QUALITY
-from bench.figures import Figure, Source
+from bench.figures import Figure, Source, median_and_most
 from bench.load import Received, discard, fetch
 from bench.material import FRAMES_PER_SECOND, LONG, SHORT, record, repeat
 from bench.names import SEGMENT
@@ -87,15 +87,8 @@ def _first_byte(process: ServiceProcess, count: int) -> Iterator[Figure]:
         span = in_mid_gop(20 * SECOND, START + number * SEGMENT)
         seconds.append(discard(cut_url(process, [span])).first_video_seconds)
         measure.wait_until_idle(process.pid)
-    for label, value in (("median", median(seconds)), ("most", max(seconds))):
-        yield Figure(
-            benchmark="smart cut",
-            name=f"first byte of video, {count} cuts: {label}",
-            value=value,
-            unit="s",
-            reference=_FIRST_BYTE_GOAL,
-            source=Source.GOAL,
-        )
+    name = f"first byte of video, {count} cuts"
+    yield from median_and_most("smart cut", name, seconds, _FIRST_BYTE_GOAL)
 
 
 def _memory(base_dir: Path, length: Micros) -> Figure:

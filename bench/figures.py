@@ -1,9 +1,10 @@
 """What benchmarks report, and the one table of it. Pure."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from statistics import median
 
 
 class Source(Enum):
@@ -56,6 +57,21 @@ def percentile(values: Iterable[float], share: float) -> float:
     if not ordered:
         raise ValueError("no values, no percentile")
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def median_and_most(
+    benchmark: str, name: str, seconds: Sequence[float], goal: float
+) -> Iterator[Figure]:
+    """Two lines for times that are to stay below a goal. Raises ValueError if there are none."""
+    for label, value in (("median", median(seconds)), ("most", max(seconds))):
+        yield Figure(
+            benchmark=benchmark,
+            name=f"{name}: {label}",
+            value=value,
+            unit="s",
+            reference=goal,
+            source=Source.GOAL,
+        )
 
 
 def format_number(value: float) -> str:

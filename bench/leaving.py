@@ -2,13 +2,12 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
-from statistics import median
+from collections.abc import Iterable
 
 from bench import measure
 from bench.cuts import START, cut_url, in_mid_gop, restreamer
 from bench.cutting import CHANNEL, QUALITY
-from bench.figures import Figure, Source
+from bench.figures import Figure, median_and_most
 from bench.load import answer, fetch
 from bench.material import LONG, SHORT, record
 from bench.names import SEGMENT
@@ -34,7 +33,8 @@ def leaving(run: Run) -> Iterable[Figure]:
         for kind in ("smart", "mpegts"):
             url = cut_url(process, spans, kind)
             seconds = [_until_it_has_ended(process, url) for _ in range(count)]
-            yield from _figures(f"{count} {kind} cuts", seconds)
+            name = f"until all has ended, {count} {kind} cuts"
+            yield from median_and_most("client gone", name, seconds, _ENDED_GOAL)
 
 
 def _until_it_has_ended(process: ServiceProcess, url: str) -> float:
@@ -53,15 +53,3 @@ def _has_ended(process: ServiceProcess) -> bool:
     waiting = metric(process.url, "wubloader_encoder_processes_idle")
     at_work = len(measure.tree(process.pid)) - 1 - waiting
     return not json.loads(fetch(f"{process.url}/cuts")) and at_work <= 0
-
-
-def _figures(name: str, seconds: list[float]) -> Iterator[Figure]:
-    for label, value in (("median", median(seconds)), ("most", max(seconds))):
-        yield Figure(
-            benchmark="client gone",
-            name=f"{name}: {label} until all has ended",
-            value=value,
-            unit="s",
-            reference=_ENDED_GOAL,
-            source=Source.GOAL,
-        )
