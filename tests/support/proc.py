@@ -1,27 +1,18 @@
 """Processes as the kernel shows them (`man 5 proc`). Any of them may end at any moment."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 
 def children(pid: int) -> set[int]:
     """The processes that a process has started and that still exist, zombies among them."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        fields = _stat(int(path.name))
-        if fields is not None and int(fields[1]) == pid:
-            found.add(int(path.name))
-    return found
+    return {found for found, (_, parent, *_) in _all() if int(parent) == pid}
 
 
 def session(pid: int) -> set[int]:
     """The processes that run in a session, the one that began it among them; no zombies."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        fields = _stat(int(path.name))
-        if fields is not None and int(fields[3]) == pid and fields[0] != "Z":
-            found.add(int(path.name))
-    return found
+    return {found for found, (state, _, _, sid, *_) in _all() if int(sid) == pid and state != "Z"}
 
 
 def is_running(pid: int) -> bool:
@@ -52,6 +43,13 @@ def read_of_process(pid: int, name: str) -> str | None:
         return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _all() -> Iterator[tuple[int, list[str]]]:
+    for path in Path("/proc").glob("[0-9]*"):
+        fields = _stat(int(path.name))
+        if fields is not None:
+            yield int(path.name), fields
 
 
 def _stat(pid: int) -> list[str] | None:
